@@ -1,0 +1,158 @@
+"""Every error eventflow raises on purpose.
+
+EventflowError
+├── ConfigurationError              a declaration, environment or target that cannot work; lists every problem
+│   └── TargetError                 the `module:attribute` given on the command line cannot be loaded
+├── InvalidEventPatternError        an event pattern or filter that does not compile
+├── InvalidScheduleExpressionError  a rate(), cron() or at() expression that does not parse
+├── InvocationError                 nothing ran: what the Invoke API answers with a 4xx or 5xx status
+│   ├── FunctionNotFoundError
+│   ├── InvalidRequestContentError
+│   ├── InvalidParameterValueError
+│   ├── RequestTooLargeError
+│   ├── ThrottledError
+│   └── ServiceError
+└── AdapterError                    an adapter could not do what it was asked
+    ├── ResourceNotFoundError       the named queue, topic, stream ... does not exist
+    ├── InvalidMessageError         the service refuses this message for good (size, shape, characters)
+    ├── UnavailableError            the service cannot be reached now; trying again is right
+    ├── LeaseLostError              somebody else owns the record, event or partition by now
+    └── DataDirectoryError          the embedded environment's directory cannot be used
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class EventflowError(Exception):
+    """Root of every error raised on purpose by eventflow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One mistake in a declaration or an environment: where it is, what it is, and what would be right."""
+
+    where: str
+    """The thing at fault, e.g. ``shop.fulfil @on_sqs_batch("orders")`` or ``eventflow.toml``."""
+    field: str | None = None
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        field = f" {self.field}:" if self.field else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.where}:{field} {self.message}{hint}"
+
+
+class ConfigurationError(EventflowError):
+    """A declaration or an environment cannot work. ``problems`` lists every mistake found, not just the first."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        noun = "problem" if len(self.problems) == 1 else "problems"
+        lines = "\n".join(f"  - {problem}" for problem in self.problems)
+        super().__init__(f"{len(self.problems)} configuration {noun}:\n{lines}")
+
+
+class TargetError(ConfigurationError):
+    """The target on the command line cannot be loaded: bad text, module missing or broken, attribute missing."""
+
+
+class InvalidEventPatternError(EventflowError):
+    """An event pattern or a filter does not compile."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Event pattern is not valid. Reason: {reason}")
+        self.reason = reason
+
+
+class InvalidScheduleExpressionError(EventflowError):
+    """A schedule expression does not parse."""
+
+    def __init__(self, expression: str, reason: str) -> None:
+        super().__init__(f"schedule expression {expression!r} is not valid: {reason}")
+        self.expression = expression
+        self.reason = reason
+
+
+class InvocationError(EventflowError):
+    """Nothing ran, or the answer is lost. ``code`` and ``status`` are the Lambda API's own.
+
+    Source: Lambda API reference, Invoke: Errors.
+    """
+
+    code: ClassVar[str] = "ServiceException"
+    status: ClassVar[int] = 500
+    message_key: ClassVar[str] = "message"
+    """The API spells this key in two ways, fixed per error."""
+
+    @property
+    def type(self) -> str:
+        return "Service" if self.status >= 500 else "User"
+
+
+class FunctionNotFoundError(InvocationError):
+    code, status, message_key = "ResourceNotFoundException", 404, "Message"
+
+    def __init__(self, function_arn: str) -> None:
+        super().__init__(f"Function not found: {function_arn}")
+
+
+class InvalidRequestContentError(InvocationError):
+    code, status = "InvalidRequestContentException", 400
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(f"Could not parse request body into json: Could not parse payload into json: {detail}")
+
+
+class InvalidParameterValueError(InvocationError):
+    code, status = "InvalidParameterValueException", 400
+
+
+class RequestTooLargeError(InvocationError):
+    code, status = "RequestTooLargeException", 413
+
+
+class ThrottledError(InvocationError):
+    code, status = "TooManyRequestsException", 429
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("Rate Exceeded.")
+        self.reason = reason
+
+
+class ServiceError(InvocationError):
+    code, status, message_key = "ServiceException", 500, "Message"
+
+
+class AdapterError(EventflowError):
+    """An adapter could not do what it was asked. ``resource`` is the logical name, e.g. ``sqs:orders``."""
+
+    def __init__(self, resource: str, message: str) -> None:
+        super().__init__(f"{resource}: {message}")
+        self.resource = resource
+
+
+class ResourceNotFoundError(AdapterError):
+    """The named resource does not exist; trying again will not help until somebody creates it."""
+
+
+class InvalidMessageError(AdapterError):
+    """The service refuses this message for good: too large, malformed, or missing a required attribute."""
+
+
+class UnavailableError(AdapterError):
+    """The service cannot be reached now. Nothing was lost; the caller tries again with backoff."""
+
+
+class LeaseLostError(AdapterError):
+    """The record, event or partition belongs to somebody else by now; its outcome must not be recorded."""
+
+
+class DataDirectoryError(AdapterError):
+    """The embedded environment's directory cannot be created, opened or written."""

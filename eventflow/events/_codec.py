@@ -1,0 +1,65 @@
+"""What the plan asks of a source's codec: pure functions between neutral records and Lambda's events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eventflow.events._base import EventModel
+    from eventflow.model.destinations import Service
+    from eventflow.model.filtering import FilterRules, FilterView
+    from eventflow.model.json import JsonObject
+    from eventflow.model.records import QueueRecord, SourceIdentity, StreamRecord
+
+UserData: TypeAlias = "str | bytes | dict[str, Any] | list[Any] | None"
+"""The user's own data inside an event: text or bytes still to be parsed, or a JSON value already decoded."""
+
+RecordT = TypeVar("RecordT", "QueueRecord", "StreamRecord")
+
+
+class EventCodec(Protocol):
+    """Reads events that arrive whole: HTTP requests, notifications."""
+
+    service: Service
+    event_model: type[EventModel]
+
+    def recognises(self, wire: JsonObject) -> bool:
+        """Whether a raw Lambda event is this source's."""
+
+    def payload(self, wire: JsonObject) -> UserData:
+        """The user's data in the event: an SNS message, an EventBridge detail, an HTTP body."""
+
+
+class RecordCodec(Protocol[RecordT]):
+    """Builds and reads the batches of a polled source."""
+
+    service: Service
+    event_model: type[EventModel]
+    record_model: type[EventModel]
+    filter_rules: FilterRules
+
+    def recognises(self, wire: JsonObject) -> bool: ...
+
+    def wire_record(self, record: RecordT, identity: SourceIdentity) -> JsonObject:
+        """One record as Lambda writes it."""
+
+    def wire_event(self, records: Sequence[RecordT], identity: SourceIdentity) -> JsonObject:
+        """A batch as Lambda writes it."""
+
+    def records(self, wire: JsonObject) -> list[RecordT]:
+        """The records of a wire event, in order: the inverse of ``wire_event``."""
+
+    def identifier(self, record: RecordT) -> Any:
+        """What ``batchItemFailures[].itemIdentifier`` names this record by."""
+
+    def record_payload(self, record: RecordT) -> UserData:
+        """The user's data in one record."""
+
+    def filter_view(self, record: RecordT, identity: SourceIdentity) -> FilterView:
+        """The record as filter criteria see it."""
+
+    def size(self, record: RecordT) -> int:
+        """Bytes that the record adds to a batch's 6 MB, metadata included: its encoded length, or a close
+        upper bound that costs no encoding."""

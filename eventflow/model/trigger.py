@@ -1,0 +1,63 @@
+"""What a decorator builds: the declaration of one source of events for one function."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from eventflow.errors import Problem
+    from eventflow.model.destinations import Destination, Service
+
+
+class InvocationModel(StrEnum):
+    """Lambda's three ways of calling a function."""
+
+    SYNCHRONOUS = "synchronous"
+    ASYNCHRONOUS = "asynchronous"
+    POLLING = "polling"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger(ABC):
+    """Base of every trigger: a frozen value that validates itself and opens nothing.
+
+    Subclasses name the decorator that builds them, the service their events come from, and the invocation
+    model; a new source is a new subclass in a file of its own.
+    """
+
+    service: ClassVar[Service]
+    invocation_model: ClassVar[InvocationModel]
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The resource's logical name: queue, topic, bucket, stream ..., or the route key."""
+
+    @property
+    @abstractmethod
+    def decorator(self) -> str:
+        """The decorator as the user wrote it, for messages: ``@on_sqs_batch("orders")``."""
+
+    @property
+    def per_record(self) -> bool:
+        """Whether the handler is called once per record instead of once per event."""
+        return False
+
+    @property
+    def resource(self) -> str:
+        """The name under which an environment binds it: ``sqs:orders``."""
+        return f"{self.service}:{self.name}"
+
+    @property
+    def destinations(self) -> tuple[Destination, ...]:
+        """Destinations that this trigger itself sends to (a mapping's on-failure destination)."""
+        return ()
+
+    @abstractmethod
+    def problems(self, where: str) -> Iterator[Problem]:
+        """Every mistake in this declaration. ``where`` names the function and decorator."""

@@ -1,0 +1,152 @@
+"""Where events come from. Two kinds of polled source with different promises, and pushed notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from eventflow.model.records import (
+        Assignment,
+        Checkpoint,
+        PartitionId,
+        QueueRecord,
+        SourceIdentity,
+        StreamRead,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueProperties:
+    """What the queue itself says of itself, read when it is opened.
+
+    ``maximum_receive`` is the most records that one receive returns. ``maximum_receive_count`` is the redrive
+    policy's, ``None`` without one.
+    """
+
+    visibility_timeout_seconds: float
+    fifo: bool = False
+    maximum_receive: int = 10
+    maximum_receive_count: int | None = None
+
+
+class QueueSource(Protocol):
+    """At-least-once; every record is settled on its own. Records with one ``group_id`` come in order, the
+    next only when the one before was deleted."""
+
+    @property
+    def identity(self) -> SourceIdentity: ...
+
+    @property
+    def properties(self) -> QueueProperties: ...
+
+    async def receive(self, *, max_records: int, wait_seconds: float) -> Sequence[QueueRecord]:
+        """Up to ``max_records`` records (and never more than ``properties.maximum_receive``), hidden from
+        others for the visibility timeout. Waits up to ``wait_seconds`` for the first; returns as soon as there
+        is one; empty when there is none.
+
+        Cancelling a waiting receive loses nothing: a record is either returned or still in the queue, or
+        comes back after its visibility timeout.
+        Raises UnavailableError if the service cannot be reached, ResourceNotFoundError if the queue is gone.
+        """
+
+    async def delete(self, receipts: Sequence[str]) -> None:
+        """Remove settled records for good.
+
+        Idempotent: an unknown or expired receipt is ignored, since another poller may own the record by now.
+        Raises UnavailableError; the records then come back by themselves.
+        """
+
+    async def release(self, receipts: Sequence[str], *, after_seconds: float = 0) -> None:
+        """Make records visible again after ``after_seconds``. Unknown receipts are ignored.
+
+        Raises UnavailableError.
+        """
+
+    async def extend(self, receipts: Sequence[str], *, seconds: float) -> Collection[str]:
+        """Keep records hidden for ``seconds`` from now; returns the receipts that are no longer ours.
+
+        Raises UnavailableError.
+        """
+
+    async def backlog(self) -> int:
+        """About how many records wait, including delayed ones and those in flight with anyone."""
+
+    async def aclose(self) -> None:
+        """Give up the source's resources. Idempotent."""
+
+
+class PartitionOwner(Protocol):
+    """Told by a stream source which partitions this process owns. Implemented by the runtime."""
+
+    async def on_assigned(self, assignments: Sequence[Assignment]) -> None:
+        """Start reading these partitions."""
+
+    async def on_revoked(self, partitions: Sequence[PartitionId]) -> None:
+        """Stop reading these; returns when their work in flight is drained and committed. Commits are still
+        accepted until it returns."""
+
+    async def on_lost(self, partitions: Sequence[PartitionId]) -> None:
+        """They belong to somebody else already: cancel their work and commit nothing."""
+
+
+class StreamSource(Protocol):
+    """Ordered within a partition; progress is one position per partition, never per record."""
+
+    @property
+    def identity(self) -> SourceIdentity: ...
+
+    async def run(self, owner: PartitionOwner) -> None:
+        """Take part in the distribution of partitions until cancelled, telling ``owner`` of every change.
+
+        On cancellation the partitions are given up without calling ``owner``: the caller drained them before.
+        Raises UnavailableError or ResourceNotFoundError; whatever was assigned is then lost.
+        """
+
+    async def read(self, partition: PartitionId, *, max_records: int, wait_seconds: float) -> StreamRead:
+        """The next records behind the last read (first: behind the assignment's checkpoint, or at the
+        mapping's starting position). Waits up to ``wait_seconds`` for the first record. Only one read of a
+        partition runs at a time.
+
+        Raises LeaseLostError if the partition is no longer ours, UnavailableError.
+        """
+
+    async def commit(self, partition: PartitionId, checkpoint: Checkpoint) -> None:
+        """Record that the partition is done up to and including ``checkpoint.position``.
+
+        Raises LeaseLostError if somebody else owns the partition by now (their progress stands), UnavailableError.
+        """
+
+    async def complete(self, partition: PartitionId) -> None:
+        """The partition has ended and everything in it is committed; its children may be assigned."""
+
+    async def backlog(self) -> int:
+        """About how many records are not committed yet, over all partitions of this subscription."""
+
+    async def aclose(self) -> None:
+        """Give up the source's resources. Idempotent."""
+
+
+Deliver: TypeAlias = Callable[[bytes], Awaitable[None]]
+"""Takes an event's JSON text, in the shape Lambda would get; returns when it is stored durably."""
+
+
+class NotificationSource(Protocol):
+    """Events pushed to us for asynchronous invocation (S3, SNS, EventBridge, schedules)."""
+
+    @property
+    def identity(self) -> SourceIdentity: ...
+
+    async def run(self, deliver: Deliver) -> None:
+        """Deliver events until cancelled. An event is forgotten only after ``deliver`` returned for it, so a
+        crash repeats it. If ``deliver`` raises, the event is delivered again later.
+
+        Raises UnavailableError or ResourceNotFoundError.
+        """
+
+    async def backlog(self) -> int:
+        """How many events are waiting to be delivered."""
+
+    async def aclose(self) -> None:
+        """Give up the source's resources. Idempotent."""
