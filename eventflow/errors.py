@@ -3,6 +3,7 @@
 EventflowError
 ├── ConfigurationError              a declaration, environment or target that cannot work; lists every problem
 │   └── TargetError                 the `module:attribute` given on the command line cannot be loaded
+├── PortInUseError                  the address to serve HTTP on is taken
 ├── InvalidEventPatternError        an event pattern or filter that does not compile
 ├── InvalidScheduleExpressionError  a rate(), cron() or at() expression that does not parse
 ├── InvocationError                 nothing ran: what the Invoke API answers with a 4xx or 5xx status
@@ -63,6 +64,15 @@ class TargetError(ConfigurationError):
     """The target on the command line cannot be loaded: bad text, module missing or broken, attribute missing."""
 
 
+class PortInUseError(EventflowError):
+    """Somebody listens on the address already."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(f"{host}:{port} is in use by another process; stop it, or choose another port")
+        self.host = host
+        self.port = port
+
+
 class InvalidEventPatternError(EventflowError):
     """An event pattern or a filter does not compile."""
 
@@ -78,6 +88,20 @@ class InvalidScheduleExpressionError(EventflowError):
         super().__init__(f"schedule expression {expression!r} is not valid: {reason}")
         self.expression = expression
         self.reason = reason
+
+
+class EventValidationError(EventflowError):
+    """What arrived cannot become what a handler's parameter asks for. Counts as a function error.
+
+    ``of`` names the data (``"the request body"``); ``details`` are pairs of a location in it and what is wrong
+    there.
+    """
+
+    def __init__(self, of: str, details: Sequence[tuple[str, str]]) -> None:
+        self.of = of
+        self.details = tuple(details)
+        lines = "; ".join(f"{location}: {message}" if location else message for location, message in self.details)
+        super().__init__(f"{of} is not valid: {lines}")
 
 
 class InvocationError(EventflowError):
@@ -97,6 +121,8 @@ class InvocationError(EventflowError):
 
 
 class FunctionNotFoundError(InvocationError):
+    """No function of the app has this name."""
+
     code, status, message_key = "ResourceNotFoundException", 404, "Message"
 
     def __init__(self, function_arn: str) -> None:
@@ -104,6 +130,8 @@ class FunctionNotFoundError(InvocationError):
 
 
 class InvalidRequestContentError(InvocationError):
+    """The payload is not JSON."""
+
     code, status = "InvalidRequestContentException", 400
 
     def __init__(self, detail: str) -> None:
@@ -111,14 +139,20 @@ class InvalidRequestContentError(InvocationError):
 
 
 class InvalidParameterValueError(InvocationError):
+    """A parameter of the request is not allowed."""
+
     code, status = "InvalidParameterValueException", 400
 
 
 class RequestTooLargeError(InvocationError):
+    """The payload is over the limit of its invocation type."""
+
     code, status = "RequestTooLargeException", 413
 
 
 class ThrottledError(InvocationError):
+    """No permit was free. ``reason`` is the API's own."""
+
     code, status = "TooManyRequestsException", 429
 
     def __init__(self, reason: str) -> None:
@@ -127,6 +161,8 @@ class ThrottledError(InvocationError):
 
 
 class ServiceError(InvocationError):
+    """Something of ours failed; trying again is right."""
+
     code, status, message_key = "ServiceException", 500, "Message"
 
 

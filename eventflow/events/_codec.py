@@ -22,23 +22,37 @@ RecordT = TypeVar("RecordT", "QueueRecord", "StreamRecord")
 class EventCodec(Protocol):
     """Reads events that arrive whole: HTTP requests, notifications."""
 
-    service: Service
-    event_model: type[EventModel]
+    @property
+    def service(self) -> Service: ...
+
+    @property
+    def event_model(self) -> type[EventModel]: ...
 
     def recognises(self, wire: JsonObject) -> bool:
         """Whether a raw Lambda event is this source's."""
 
     def payload(self, wire: JsonObject) -> UserData:
-        """The user's data in the event: an SNS message, an EventBridge detail, an HTTP body."""
+        """The user's data in the event: an SNS message, an EventBridge detail, an HTTP body. An event that is
+        all metadata (S3) is its own payload."""
 
 
 class RecordCodec(Protocol[RecordT]):
-    """Builds and reads the batches of a polled source."""
+    """Builds and reads the batches of a polled source.
 
-    service: Service
-    event_model: type[EventModel]
-    record_model: type[EventModel]
-    filter_rules: FilterRules
+    What is built shares nothing mutable with the records, so a handler may change it.
+    """
+
+    @property
+    def service(self) -> Service: ...
+
+    @property
+    def event_model(self) -> type[EventModel]: ...
+
+    @property
+    def record_model(self) -> type[EventModel]: ...
+
+    @property
+    def filter_rules(self) -> FilterRules: ...
 
     def recognises(self, wire: JsonObject) -> bool: ...
 
@@ -63,3 +77,6 @@ class RecordCodec(Protocol[RecordT]):
     def size(self, record: RecordT) -> int:
         """Bytes that the record adds to a batch's 6 MB, metadata included: its encoded length, or a close
         upper bound that costs no encoding."""
+
+
+Codec: TypeAlias = "EventCodec | RecordCodec[QueueRecord] | RecordCodec[StreamRecord]"

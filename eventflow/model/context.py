@@ -42,85 +42,113 @@ class ClientContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionIdentity:
-    """The parts of a context that are the same for every invocation of a function."""
+class Caller:
+    """What a caller of the Invoke API said of itself and of the function it meant."""
+
+    client_context: ClientContext | None = None
+    invoked_function_arn: str | None = None
+    tenant_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionEnvironment:
+    """The parts of a context that are the same for every invocation of a function in one run.
+
+    ``clock`` is monotonic, in seconds. ``state`` is whatever the app's lifespan yielded.
+    """
 
     function_name: str
-    function_version: str
+    function_version: str = "$LATEST"
     function_arn: str
     memory_limit_in_mb: str
     log_group_name: str
     log_stream_name: str
+    clock: Callable[[], float]
+    next_request_id: Callable[[], str]
+    state: Any = None
 
 
-NO_IDENTITY = Identity()
+_NO_IDENTITY = Identity()
+_NO_CALLER = Caller()
 
 
 class Context:
     """What Lambda's Python runtime passes as the second argument, attribute for attribute.
 
-    ``state`` is eventflow's addition: whatever the app's lifespan yielded.
+    ``state`` is eventflow's addition. One is built per invocation, so it holds four things and derives the
+    rest when asked; even the request id is only made when somebody reads it.
     Source: Lambda guide: python-context.
     """
 
-    __slots__ = (
-        "_clock",
-        "_deadline",
-        "_function",
-        "aws_request_id",
-        "client_context",
-        "identity",
-        "invoked_function_arn",
-        "state",
-        "tenant_id",
-    )
+    __slots__ = ("_caller", "_deadline", "_environment", "_request_id")
 
     def __init__(
         self,
-        aws_request_id: str,
-        function: FunctionIdentity,
+        environment: FunctionEnvironment,
         deadline: float,
-        clock: Callable[[], float],
-        state: Any = None,
-        client_context: ClientContext | None = None,
-        invoked_function_arn: str | None = None,
-        tenant_id: str | None = None,
+        request_id: str | None = None,
+        caller: Caller | None = None,
     ) -> None:
-        """``deadline`` is in the seconds of ``clock``, which is monotonic."""
-        self.aws_request_id = aws_request_id
-        self._function = function
+        """``deadline`` is in the seconds of ``environment.clock``."""
+        self._environment = environment
         self._deadline = deadline
-        self._clock = clock
-        self.state = state
-        self.client_context = client_context
-        self.identity = NO_IDENTITY
-        self.invoked_function_arn = invoked_function_arn or function.function_arn
-        self.tenant_id = tenant_id
+        self._request_id = request_id
+        self._caller = caller
+
+    @property
+    def aws_request_id(self) -> str:
+        """Unique per event; the same on every attempt at an asynchronous event."""
+        if self._request_id is None:
+            self._request_id = self._environment.next_request_id()
+        return self._request_id
 
     @property
     def function_name(self) -> str:
-        return self._function.function_name
+        return self._environment.function_name
 
     @property
     def function_version(self) -> str:
-        return self._function.function_version
+        return self._environment.function_version
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The ARN the caller used; qualified if the caller's was."""
+        return (self._caller or _NO_CALLER).invoked_function_arn or self._environment.function_arn
 
     @property
     def memory_limit_in_mb(self) -> str:
         """A string, as in Lambda: ``"128"``."""
-        return self._function.memory_limit_in_mb
+        return self._environment.memory_limit_in_mb
 
     @property
     def log_group_name(self) -> str:
-        return self._function.log_group_name
+        return self._environment.log_group_name
 
     @property
     def log_stream_name(self) -> str:
-        return self._function.log_stream_name
+        return self._environment.log_stream_name
+
+    @property
+    def identity(self) -> Identity:
+        return _NO_IDENTITY
+
+    @property
+    def client_context(self) -> ClientContext | None:
+        """What the caller of a synchronous invocation sent along, if anything."""
+        return (self._caller or _NO_CALLER).client_context
+
+    @property
+    def tenant_id(self) -> str | None:
+        return (self._caller or _NO_CALLER).tenant_id
+
+    @property
+    def state(self) -> Any:
+        """Whatever the app's lifespan yielded."""
+        return self._environment.state
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the invocation is stopped; never below 0."""
-        return max(0, int((self._deadline - self._clock()) * 1000))
+        return max(0, int((self._deadline - self._environment.clock()) * 1000))
 
     def log(self, message: str) -> None:
         """Write ``message`` to the function's log."""
@@ -128,19 +156,22 @@ class Context:
 
     def w3c(self) -> Mapping[str, Any]:
         """The trace context that the caller sent: ``traceparent``, ``tracestate``, ``baggage``."""
-        return (self.client_context and self.client_context.w3c) or {}
+        client_context = self.client_context
+        return (client_context and client_context.w3c) or {}
 
     def __repr__(self) -> str:
-        names = (
-            "aws_request_id",
-            "log_group_name",
-            "log_stream_name",
-            "function_name",
-            "memory_limit_in_mb",
-            "function_version",
-            "invoked_function_arn",
-            "client_context",
-            "identity",
-            "tenant_id",
-        )
-        return f"LambdaContext([{','.join(f'{name}={getattr(self, name)}' for name in names)}])"
+        return f"LambdaContext([{','.join(f'{name}={getattr(self, name)}' for name in _SHOWN)}])"
+
+
+_SHOWN = (
+    "aws_request_id",
+    "log_group_name",
+    "log_stream_name",
+    "function_name",
+    "memory_limit_in_mb",
+    "function_version",
+    "invoked_function_arn",
+    "client_context",
+    "identity",
+    "tenant_id",
+)

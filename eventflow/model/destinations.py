@@ -68,7 +68,7 @@ class OutboundMessage:
 
     body: bytes
     key: str | None = None
-    attributes: Mapping[str, str | int | bytes] = field(default=NO_ATTRIBUTES)
+    attributes: Mapping[str, str | int | bytes] = field(default_factory=lambda: NO_ATTRIBUTES)
     group_id: str | None = None
     deduplication_id: str | None = None
     delay_seconds: float = 0

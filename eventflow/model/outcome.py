@@ -24,6 +24,11 @@ class Succeeded:
 
     value: Any
 
+    @property
+    def ok(self) -> bool:
+        """Whether the handler returned. Every outcome has it."""
+        return True
+
 
 @dataclass(slots=True)
 class FunctionFailed:
@@ -39,6 +44,10 @@ class FunctionFailed:
     request_id: str = ""
     platform: bool = False
     exception: BaseException | None = None
+
+    @property
+    def ok(self) -> bool:
+        return False
 
     def body(self) -> dict[str, Any]:
         """The error object that callers and destinations get, keys in Lambda's order."""
@@ -59,6 +68,10 @@ class TimedOut:
     timeout_seconds: float
     request_id: str
 
+    @property
+    def ok(self) -> bool:
+        return False
+
     def body(self) -> dict[str, Any]:
         """The error object that callers and destinations get."""
         message = f"RequestId: {self.request_id} Error: Task timed out after {self.timeout_seconds:.2f} seconds"
@@ -70,6 +83,10 @@ class Throttled:
     """No permit was free, so the handler did not run. Not a function error: no attempt was used."""
 
     reason: ThrottleReason
+
+    @property
+    def ok(self) -> bool:
+        return False
 
 
 Outcome: TypeAlias = Succeeded | FunctionFailed | TimedOut | Throttled

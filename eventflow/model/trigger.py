@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from eventflow.errors import Problem
     from eventflow.model.destinations import Destination, Service
+    from eventflow.model.mapping import QueueMapping, StreamMapping
+    from eventflow.model.subscriptions import Subscription
 
 
 class InvocationModel(StrEnum):
@@ -52,6 +54,15 @@ class Trigger(ABC):
     def resource(self) -> str:
         """The name under which an environment binds it: ``sqs:orders``."""
         return f"{self.service}:{self.name}"
+
+    def subscription(self, subscriber: str) -> Subscription | None:
+        """What an adapter opens for this trigger; ``None`` if events come to us (HTTP)."""
+        return None
+
+    @property
+    def mapping(self) -> QueueMapping | StreamMapping | None:
+        """The settings of the event source mapping; ``None`` unless the source is polled."""
+        return None
 
     @property
     def destinations(self) -> tuple[Destination, ...]:

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 class QueueProperties:
     """What the queue itself says of itself, read when it is opened.
 
-    ``maximum_receive`` is the most records that one receive returns. ``maximum_receive_count`` is the redrive
-    policy's, ``None`` without one.
+    ``maximum_receive`` is the most records that one receive returns, ``maximum_wait_seconds`` the longest wait.
+    ``maximum_receive_count`` is the redrive policy's, ``None`` without one.
     """
 
     visibility_timeout_seconds: float
     fifo: bool = False
     maximum_receive: int = 10
+    maximum_wait_seconds: float = 20
     maximum_receive_count: int | None = None
 
 
@@ -107,7 +108,7 @@ class StreamSource(Protocol):
     async def read(self, partition: PartitionId, *, max_records: int, wait_seconds: float) -> StreamRead:
         """The next records behind the last read (first: behind the assignment's checkpoint, or at the
         mapping's starting position). Waits up to ``wait_seconds`` for the first record. Only one read of a
-        partition runs at a time.
+        partition runs at a time. Cancelling a read loses nothing: the next read returns those records.
 
         Raises LeaseLostError if the partition is no longer ours, UnavailableError.
         """

@@ -1,0 +1,47 @@
+"""Tells which source a raw Lambda event is of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from eventflow.errors import EventflowError
+from eventflow.events.dynamodb import DYNAMODB
+from eventflow.events.eventbridge import EVENTBRIDGE
+from eventflow.events.http import HTTP
+from eventflow.events.kafka import KAFKA
+from eventflow.events.kinesis import KINESIS
+from eventflow.events.s3 import S3
+from eventflow.events.schedule import SCHEDULE
+from eventflow.events.sns import SNS
+from eventflow.events.sqs import SQS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from eventflow.events._base import EventModel
+    from eventflow.events._codec import Codec
+    from eventflow.model.json import JsonValue
+
+CODECS: Final[tuple[Codec, ...]] = (HTTP, SNS, S3, SQS, KINESIS, DYNAMODB, KAFKA, SCHEDULE, EVENTBRIDGE)
+"""Every source's codec. The first that recognises an event has it, from the surest sign to the vaguest."""
+
+
+class UnrecognisedEventError(EventflowError):
+    """A raw event is of no known source: it has no source at all, or its shape is not Lambda's."""
+
+    def __init__(self, found: str, keys: Collection[str]) -> None:
+        super().__init__(
+            f"no known event source sends {found}; "
+            f"known: {', '.join(codec.service for codec in CODECS)} (name a function to invoke it directly)"
+        )
+        self.keys = frozenset(keys)
+
+
+def recognise(wire: JsonValue) -> type[EventModel]:
+    """The model of a raw Lambda event. Raises UnrecognisedEventError if it is of no known source."""
+    if not isinstance(wire, dict):
+        raise UnrecognisedEventError(f"a JSON value of type {type(wire).__name__}", ())
+    for codec in CODECS:
+        if codec.recognises(wire):
+            return codec.event_model
+    raise UnrecognisedEventError(f"an object with the keys {sorted(wire)}", wire)

@@ -1,0 +1,207 @@
+"""HTTP requests in payload format 2.0: HTTP APIs and function URLs.
+
+Source: API Gateway guide: http-api-develop-integrations-lambda.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from urllib.parse import parse_qs
+
+from pydantic import ConfigDict, Field, PlainSerializer, WrapValidator
+from pydantic.alias_generators import to_camel
+from pydantic_core import from_json
+
+from eventflow.events._base import EventModel
+from eventflow.events._wire import decode_base64
+from eventflow.model.destinations import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eventflow.events._codec import UserData
+    from eventflow.model.json import JsonObject
+
+
+class _NullMap(dict[str, str]):
+    """An empty map that was null on the wire and is written as null again."""
+
+
+def _read_map(value: Any, read: Callable[[Any], dict[str, str]]) -> dict[str, str]:
+    return _NullMap() if value is None else read(value)
+
+
+def _write_map(value: dict[str, str]) -> dict[str, str] | None:
+    return None if isinstance(value, _NullMap) else value
+
+
+# API Gateway leaves these maps out when they are empty; samples and tools write null.
+StringMap = Annotated[dict[str, str], WrapValidator(_read_map), PlainSerializer(_write_map)]
+
+
+class CertificateValidity(EventModel):
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    not_before: str
+    not_after: str
+
+
+class ClientCertificate(EventModel):
+    """The client's certificate, with mutual TLS."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    client_cert_pem: str | None = None
+    subject_dn: str | None = Field(default=None, alias="subjectDN")
+    issuer_dn: str | None = Field(default=None, alias="issuerDN")
+    serial_number: str | None = None
+    validity: CertificateValidity | None = None
+
+
+class HttpAuthentication(EventModel):
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    client_cert: ClientCertificate | None = None
+
+
+class JwtAuthorizer(EventModel):
+    """The claims and scopes of a token that a JWT authorizer let pass."""
+
+    claims: dict[str, Any] = Field(default_factory=dict)
+    scopes: list[str] | None = None
+
+
+class CognitoIdentity(EventModel):
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    amr: list[str] | None = None
+    identity_id: str | None = None
+    identity_pool_id: str | None = None
+
+
+class IamAuthorizer(EventModel):
+    """Who signed the request, with IAM authorization."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    access_key: str | None = None
+    account_id: str | None = None
+    caller_id: str | None = None
+    cognito_identity: CognitoIdentity | None = None
+    principal_org_id: str | None = None
+    user_arn: str | None = None
+    user_id: str | None = None
+
+
+class HttpAuthorizer(EventModel):
+    """Exactly one of them is set. ``lambda_`` is the context that a Lambda authorizer returned."""
+
+    jwt: JwtAuthorizer | None = None
+    lambda_: Any = Field(default=None, alias="lambda")
+    iam: IamAuthorizer | None = None
+
+
+class HttpDescription(EventModel):
+    """The request line and where it came from. ``path`` includes the stage, as ``raw_path`` does."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    method: str
+    path: str
+    protocol: str | None = None
+    source_ip: str | None = None
+    user_agent: str | None = None
+
+
+class HttpRequestContext(EventModel):
+    """What API Gateway knows of a request. ``time_epoch`` is in milliseconds."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    http: HttpDescription
+    stage: str
+    route_key: str | None = None
+    account_id: str | None = None
+    api_id: str | None = None
+    domain_name: str | None = None
+    domain_prefix: str | None = None
+    request_id: str | None = None
+    time: str | None = None
+    time_epoch: int | None = None
+    authentication: HttpAuthentication | None = None
+    authorizer: HttpAuthorizer | None = None
+
+
+class HttpEvent(EventModel):
+    """One HTTP request, payload format 2.0. Header names are lower-case.
+
+    ``query_string_parameters`` joins the values of a repeated name with commas; ``query`` keeps them apart.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    version: str
+    route_key: str
+    raw_path: str
+    raw_query_string: str = ""
+    cookies: list[str] | None = None
+    headers: dict[str, str]
+    query_string_parameters: StringMap = Field(default_factory=dict)
+    path_parameters: StringMap = Field(default_factory=dict)
+    stage_variables: StringMap = Field(default_factory=dict)
+    request_context: HttpRequestContext
+    body: str | None = None
+    is_base64_encoded: bool = False
+
+    @property
+    def method(self) -> str:
+        return self.request_context.http.method
+
+    @property
+    def path(self) -> str:
+        """The path as requested, not decoded, without the stage that a named stage puts in front."""
+        stage = self.request_context.stage
+        prefix = f"/{stage}"
+        if stage != "$default" and (self.raw_path == prefix or self.raw_path.startswith(f"{prefix}/")):
+            return self.raw_path[len(prefix) :] or "/"
+        return self.raw_path
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        """The query string decoded, every value of a name in order, blank ones included."""
+        return parse_qs(self.raw_query_string, keep_blank_values=True)
+
+    @property
+    def source_ip(self) -> str | None:
+        return self.request_context.http.source_ip
+
+    @property
+    def body_bytes(self) -> bytes:
+        """The body as the client sent it; empty when there was none."""
+        if self.body is None:
+            return b""
+        return decode_base64(self.body) if self.is_base64_encoded else self.body.encode()
+
+    def header(self, name: str) -> str | None:
+        """A header's value, whatever the case of ``name``; repeated headers are joined with commas."""
+        return self.headers.get(name.lower())
+
+    def json(self) -> Any:  # type: ignore[override]  # pydantic's own `json` is its deprecated serialiser
+        """The body parsed as JSON. Raises ValueError if it is not JSON."""
+        return from_json(self.body_bytes, allow_inf_nan=False)
+
+
+class HttpCodec:
+    service: ClassVar[Service] = Service.HTTP
+    event_model: ClassVar[type[EventModel]] = HttpEvent
+
+    def recognises(self, wire: JsonObject) -> bool:
+        context = wire.get("requestContext")
+        return wire.get("version") == "2.0" and isinstance(context, dict) and "http" in context
+
+    def payload(self, wire: JsonObject) -> UserData:
+        body: str | None = wire.get("body")
+        return decode_base64(body) if body is not None and wire.get("isBase64Encoded") else body
+
+
+HTTP = HttpCodec()

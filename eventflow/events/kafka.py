@@ -1,0 +1,187 @@
+"""Kafka batches, of MSK and self-managed clusters. Source: Lambda guide: with-msk, with-kafka."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic
+
+from pydantic import ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from eventflow.events._base import EventModel, PayloadModel, PayloadT
+from eventflow.events._wire import base64_size, decode_base64, encode_base64, text_size
+from eventflow.model.destinations import Service
+from eventflow.model.filtering import FilterMismatch, FilterRules, FilterView
+from eventflow.model.records import StreamRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from eventflow.events._codec import UserData
+    from eventflow.model.json import JsonObject
+    from eventflow.model.records import SourceIdentity
+
+_EVENT_SOURCES: Final = ("aws:kafka", "aws:SelfManagedKafka", "SelfManagedKafka")
+_ENVELOPE_BYTES: Final = 160
+"""Keys and punctuation of a record, and its numbers."""
+_SIGNED_BYTE: Final = len("-128,")
+
+
+class KafkaRecord(PayloadModel[PayloadT], Generic[PayloadT]):
+    """One record of a partition. ``key`` and ``value`` are base64; a tombstone has no value.
+
+    ``timestamp`` is in epoch milliseconds. ``headers`` hold bytes as signed numbers; :meth:`header` reads them.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    timestamp_type: str
+    key: str | None = None
+    value: str | None = None
+    headers: list[dict[str, list[int] | None]] = Field(default_factory=list)
+    key_schema_metadata: dict[str, Any] | None = None
+    value_schema_metadata: dict[str, Any] | None = None
+
+    @property
+    def key_bytes(self) -> bytes | None:
+        return None if self.key is None else decode_base64(self.key)
+
+    @property
+    def value_bytes(self) -> bytes | None:
+        """The value; ``None`` for a tombstone."""
+        return None if self.value is None else decode_base64(self.value)
+
+    def header(self, name: str) -> bytes | None:
+        """The value of the last header of that name, which is the one that counts; ``None`` without one."""
+        values = [value for header in self.headers for key, value in header.items() if key == name]
+        return _unsigned(values[-1]) if values and values[-1] is not None else None
+
+    def _user_data(self) -> UserData:
+        return self.value_bytes
+
+
+class KafkaEvent(EventModel, Generic[PayloadT]):
+    """A batch of one or more partitions: ``records`` by ``topic-partition``, each in order of its offsets."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    event_source: str
+    event_source_arn: str | None = None
+    bootstrap_servers: str | None = None
+    records: dict[str, list[KafkaRecord[PayloadT]]]
+
+    @property
+    def all_records(self) -> list[KafkaRecord[PayloadT]]:
+        """The records of every partition, one partition after the other."""
+        return [record for records in self.records.values() for record in records]
+
+
+class KafkaCodec:
+    """``StreamRecord.partition`` is ``topic-0``, ``position`` the offset; ``attributes`` are ``topic``,
+    ``partition``, ``timestampType`` and ``headers``, a list of name and bytes. A source with an ARN is MSK, one
+    without is self-managed; its extras may carry ``bootstrapServers``."""
+
+    service: ClassVar[Service] = Service.KAFKA
+    event_model: ClassVar[type[EventModel]] = KafkaEvent
+    record_model: ClassVar[type[EventModel]] = KafkaRecord
+    filter_rules: ClassVar[FilterRules] = FilterRules(
+        data_key="value", plain_text=True, mismatch=FilterMismatch.IGNORE_DATA
+    )
+
+    def recognises(self, wire: JsonObject) -> bool:
+        return wire.get("eventSource") in _EVENT_SOURCES
+
+    def wire_record(self, record: StreamRecord, identity: SourceIdentity) -> JsonObject:
+        wire = _metadata(record)
+        if record.data is not None:
+            wire["value"] = encode_base64(record.data)
+        return wire
+
+    def wire_event(self, records: Sequence[StreamRecord], identity: SourceIdentity) -> JsonObject:
+        partitions: dict[str, list[JsonObject]] = {}
+        for record in records:
+            partitions.setdefault(record.partition, []).append(self.wire_record(record, identity))
+        wire: JsonObject = {"eventSource": "aws:kafka" if identity.arn else "SelfManagedKafka"}
+        if identity.arn:
+            wire["eventSourceArn"] = identity.arn
+        if "bootstrapServers" in identity.extras:
+            wire["bootstrapServers"] = identity.extras["bootstrapServers"]
+        wire["records"] = partitions
+        return wire
+
+    def records(self, wire: JsonObject) -> list[StreamRecord]:
+        return [_read_record(partition, record) for partition, records in wire["records"].items() for record in records]
+
+    def identifier(self, record: StreamRecord) -> JsonObject:
+        return {"partition": record.partition, "offset": record.position}
+
+    def record_payload(self, record: StreamRecord) -> UserData:
+        return record.data
+
+    def filter_view(self, record: StreamRecord, identity: SourceIdentity) -> FilterView:
+        return FilterView(record.data, _metadata(record))
+
+    def size(self, record: StreamRecord) -> int:
+        headers = record.attributes["headers"]
+        return (
+            _ENVELOPE_BYTES
+            + text_size(record.attributes["topic"])
+            + len(record.attributes["timestampType"])
+            + base64_size(_as_bytes(record.key))
+            + base64_size(record.data)
+            + sum(text_size(name) + _SIGNED_BYTE * len(value) + 8 for name, value in headers)
+        )
+
+
+KAFKA = KafkaCodec()
+
+
+def _metadata(record: StreamRecord) -> JsonObject:
+    """The record without its value."""
+    attributes = record.attributes
+    wire: JsonObject = {
+        "topic": attributes["topic"],
+        "partition": attributes["partition"],
+        "offset": record.position,
+        "timestamp": round(record.timestamp * 1000),
+        "timestampType": attributes["timestampType"],
+    }
+    key = _as_bytes(record.key)
+    if key is not None:
+        wire["key"] = encode_base64(key)
+    wire["headers"] = [{name: _signed(value)} for name, value in attributes["headers"]]
+    return wire
+
+
+def _read_record(partition: str, record: JsonObject) -> StreamRecord:
+    key, value = record.get("key"), record.get("value")
+    headers = [(name, _unsigned(data)) for header in record.get("headers") or () for name, data in header.items()]
+    return StreamRecord(
+        partition=partition,
+        position=record["offset"],
+        key=None if key is None else decode_base64(key),
+        data=None if value is None else decode_base64(value),
+        timestamp=record["timestamp"] / 1000,
+        attributes={
+            "topic": record["topic"],
+            "partition": record["partition"],
+            "timestampType": record["timestampType"],
+            "headers": headers,
+        },
+    )
+
+
+def _signed(data: bytes) -> list[int]:
+    """Header bytes as Java's signed bytes."""
+    return memoryview(data).cast("b").tolist()
+
+
+def _unsigned(numbers: Iterable[int] | None) -> bytes:
+    return bytes(number & 0xFF for number in numbers or ())
+
+
+def _as_bytes(key: str | bytes | None) -> bytes | None:
+    return key.encode() if isinstance(key, str) else key

@@ -1,0 +1,440 @@
+"""Events to call handlers with: one factory per kind, each making what the source would send.
+
+The same arguments make the same event: nothing here reads a clock or rolls a die. User data may be text, bytes,
+or anything that pydantic turns into JSON. Where a factory takes ``payload_type``, the event is of that type:
+``sqs_event(order, payload_type=Order)`` is an ``SqsEvent[Order]``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from urllib.parse import urlencode
+
+from pydantic_core import from_json, to_json
+
+from eventflow.events._wire import encode_base64
+from eventflow.events.attribute_values import serialise_item
+from eventflow.events.dynamodb import DYNAMODB, DynamoDBStreamEvent, change_record
+from eventflow.events.eventbridge import EventBridgeEvent, eventbridge_wire_event
+from eventflow.events.http import HttpEvent
+from eventflow.events.kafka import KAFKA, KafkaEvent
+from eventflow.events.kinesis import KINESIS, KinesisStreamEvent
+from eventflow.events.s3 import S3Event, s3_wire_event
+from eventflow.events.schedule import ScheduledEvent, scheduled_wire_event
+from eventflow.events.sns import SnsEvent, sns_wire_event
+from eventflow.events.sqs import SQS, SqsEvent
+from eventflow.model.destinations import NO_ATTRIBUTES
+from eventflow.model.mapping import StreamViewType
+from eventflow.model.records import QueueRecord, SourceIdentity, StreamRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from eventflow.events._base import EventModel, PayloadT
+    from eventflow.model.json import JsonObject
+
+TIME: Final = 1_767_225_600.0
+"""2026-01-01T00:00:00Z, when everything happens unless said otherwise."""
+REGION: Final = "us-east-1"
+ACCOUNT_ID: Final = "123456789012"
+MESSAGE: Final = "Hello"
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+_ID: Final = "00000000-0000-4000-8000-{:012d}"
+_SHARD: Final = "shardId-000000000000"
+_SEQUENCE_NUMBER: Final = 49590338271490256608559692538361571095921575989136588898
+
+Model = TypeVar("Model", bound="EventModel")
+
+
+def http_event(
+    method: str = "GET",
+    path: str = "/",
+    *,
+    body: object = None,
+    query: Mapping[str, str | Sequence[str]] = NOTHING,
+    headers: Mapping[str, str] = NOTHING,
+    cookies: Sequence[str] = (),
+    route_key: str = "$default",
+    path_parameters: Mapping[str, str] = NOTHING,
+    authorizer: JsonObject | None = None,
+    stage: str = "$default",
+    source_ip: str = "192.0.2.1",
+    time: float = TIME,
+) -> HttpEvent:
+    """A request. A body that is neither text nor bytes is sent as JSON; bytes arrive in base64.
+
+    ``cookies`` are ``name=value``. ``authorizer`` is what an authorizer adds: ``{"jwt": {"claims": {...}}}``.
+    """
+    raw_path = path if stage == "$default" else f"/{stage}{path}"
+    is_json = not isinstance(body, str | bytes | None)
+    defaults = {"host": "api.example.com", **({"content-type": "application/json"} if is_json else {})}
+    values = {name: value if isinstance(value, str) else ",".join(value) for name, value in query.items()}
+    optional = {
+        "cookies": list(cookies),
+        "queryStringParameters": values,
+        "pathParameters": dict(path_parameters),
+        "body": encode_base64(body) if isinstance(body, bytes) else _text(body) if body is not None else None,
+    }
+    context = _request_context(route_key, stage, time)
+    context["http"] = _http_description(method, raw_path, source_ip)
+    wire = {
+        "version": "2.0",
+        "routeKey": route_key,
+        "rawPath": raw_path,
+        "rawQueryString": urlencode(query, doseq=True),
+        "headers": defaults | {name.lower(): value for name, value in headers.items()},
+        "requestContext": context | ({"authorizer": authorizer} if authorizer else {}),
+        "isBase64Encoded": isinstance(body, bytes),
+    }
+    return HttpEvent.model_validate(wire | {name: value for name, value in optional.items() if value})
+
+
+def _request_context(route_key: str, stage: str, time: float) -> JsonObject:
+    return {
+        "accountId": ACCOUNT_ID,
+        "apiId": "example",
+        "domainName": "api.example.com",
+        "domainPrefix": "api",
+        "requestId": "example-request-1",
+        "routeKey": route_key,
+        "stage": stage,
+        "time": f"{datetime.fromtimestamp(time, tz=UTC):%d/%b/%Y:%H:%M:%S +0000}",
+        "timeEpoch": round(time * 1000),
+    }
+
+
+def _http_description(method: str, path: str, source_ip: str) -> JsonObject:
+    return {
+        "method": method,
+        "path": path,
+        "protocol": "HTTP/1.1",
+        "sourceIp": source_ip,
+        "userAgent": "eventflow",
+    }
+
+
+def s3_event(
+    bucket: str = "example-bucket",
+    key: str = "example.csv",
+    *,
+    event_name: str = "ObjectCreated:Put",
+    size: int = 1024,
+    etag: str = "d41d8cd98f00b204e9800998ecf8427e",
+    sequencer: str = "0055AED6DCD90281E5",
+    version_id: str | None = None,
+    configuration_id: str = "example",
+    region: str = REGION,
+    time: float = TIME,
+) -> S3Event:
+    """A change of one object. ``key`` is plain, ``event_name`` has no ``s3:``; a removal has no size."""
+    wire = s3_wire_event(
+        bucket=bucket,
+        key=key,
+        event_name=event_name,
+        event_time=time,
+        size=size,
+        etag=etag,
+        sequencer=sequencer,
+        version_id=version_id,
+        region=region,
+        account_id=ACCOUNT_ID,
+        configuration_id=configuration_id,
+    )
+    return S3Event.model_validate(wire)
+
+
+def sns_event(
+    message: object = MESSAGE,
+    *,
+    topic: str = "example-topic",
+    subject: str | None = None,
+    attributes: Mapping[str, str | int | bytes] = NO_ATTRIBUTES,
+    message_id: str = _ID.format(1),
+    region: str = REGION,
+    time: float = TIME,
+    payload_type: type[PayloadT] | None = None,
+) -> SnsEvent[PayloadT]:
+    """A message published to ``topic``."""
+    topic_arn = _arn("sns", topic, region)
+    wire = sns_wire_event(
+        topic_arn=topic_arn,
+        message_id=message_id,
+        message=_text(message),
+        subject=subject,
+        attributes=attributes,
+        timestamp=time,
+        subscription_arn=f"{topic_arn}:{_ID.format(0)}",
+    )
+    return _typed(SnsEvent, payload_type).model_validate(wire)
+
+
+def eventbridge_event(
+    detail: object = "{}",
+    *,
+    detail_type: str = "Example",
+    source: str = "example",
+    resources: Sequence[str] = (),
+    event_id: str = _ID.format(1),
+    region: str = REGION,
+    time: float = TIME,
+    payload_type: type[PayloadT] | None = None,
+) -> EventBridgeEvent[PayloadT]:
+    """An event of a bus. ``detail`` is a JSON object: a mapping, a model, or its text."""
+    wire = eventbridge_wire_event(
+        event_id=event_id,
+        detail_type=detail_type,
+        source=source,
+        account_id=ACCOUNT_ID,
+        time=time,
+        region=region,
+        resources=resources,
+        detail=from_json(_bytes(detail)),
+    )
+    return _typed(EventBridgeEvent, payload_type).model_validate(wire)
+
+
+def scheduled_event(
+    rule: str = "example-rule", *, event_id: str = _ID.format(1), region: str = REGION, time: float = TIME
+) -> ScheduledEvent:
+    """The event of a rule with a schedule, whose time has come at ``time``."""
+    wire = scheduled_wire_event(
+        event_id=event_id,
+        rule_arn=_arn("events", f"rule/{rule}", region),
+        account_id=ACCOUNT_ID,
+        time=time,
+        region=region,
+    )
+    return ScheduledEvent.model_validate(wire)
+
+
+def sqs_event(
+    *bodies: object,
+    queue: str = "example-queue",
+    group_id: str | None = None,
+    receive_count: int = 1,
+    message_attributes: Mapping[str, JsonObject] = NOTHING,
+    region: str = REGION,
+    time: float = TIME,
+    payload_type: type[PayloadT] | None = None,
+) -> SqsEvent[PayloadT]:
+    """A batch of one message per body; without any, of one. With ``group_id``, as a FIFO queue sends it.
+
+    ``message_attributes`` are in the wire form: ``{"name": {"dataType": "String", "stringValue": "v"}}``.
+    """
+    records = [
+        QueueRecord(
+            message_id=_ID.format(number),
+            receipt_handle=f"receipt-{number}",
+            body=_text(body),
+            receive_count=receive_count,
+            group_id=group_id,
+            attributes=_system_attributes(number, receive_count, group_id, round(time * 1000)),
+            message_attributes=message_attributes,
+        )
+        for number, body in enumerate(bodies or (MESSAGE,), start=1)
+    ]
+    identity = SourceIdentity(arn=_arn("sqs", queue, region), region=region, extras={})
+    return _typed(SqsEvent, payload_type).model_validate(SQS.wire_event(records, identity))
+
+
+def _system_attributes(number: int, receive_count: int, group_id: str | None, sent_at: int) -> dict[str, str]:
+    attributes = {
+        "ApproximateReceiveCount": str(receive_count),
+        "SentTimestamp": str(sent_at),
+        "SenderId": "AIDAEXAMPLE",
+        "ApproximateFirstReceiveTimestamp": str(sent_at),
+    }
+    if group_id is None:
+        return attributes
+    return attributes | {
+        "MessageGroupId": group_id,
+        "MessageDeduplicationId": f"deduplication-{number}",
+        "SequenceNumber": f"188493393541441515{number:02d}",
+    }
+
+
+def kinesis_event(
+    *data: object,
+    stream: str = "example-stream",
+    partition_key: str = "1",
+    shard_id: str = _SHARD,
+    region: str = REGION,
+    time: float = TIME,
+    payload_type: type[PayloadT] | None = None,
+) -> KinesisStreamEvent[PayloadT]:
+    """A batch of one record per datum; without any, of one."""
+    records = [
+        StreamRecord(shard_id, _SEQUENCE_NUMBER + number, partition_key, _bytes(datum), time, {})
+        for number, datum in enumerate(data or (MESSAGE,))
+    ]
+    identity = SourceIdentity(arn=_arn("kinesis", f"stream/{stream}", region), region=region, extras={})
+    return _typed(KinesisStreamEvent, payload_type).model_validate(KINESIS.wire_event(records, identity))
+
+
+def dynamodb_stream_event(
+    new_image: Mapping[str, Any] | None = None,
+    old_image: Mapping[str, Any] | None = None,
+    *,
+    key_names: Sequence[str] = ("id",),
+    table: str = "example-table",
+    view_type: StreamViewType = StreamViewType.NEW_AND_OLD_IMAGES,
+    expired: bool = False,
+    region: str = REGION,
+    time: float = TIME,
+    payload_type: type[PayloadT] | None = None,
+) -> DynamoDBStreamEvent[PayloadT]:
+    """A change of one item, given as plain Python values before and after: an insert has no old image, a
+    removal no new one. Without either it is the insert of ``{"id": "1"}``."""
+    if new_image is None and old_image is None:
+        new_image = dict.fromkeys(key_names, "1")
+    item = new_image if new_image is not None else old_image or {}
+    record = change_record(
+        partition=_SHARD,
+        sequence_number=111700000000000000000001,
+        timestamp=time,
+        event_id="c4ca4238a0b923820dcc509a6f75849b",
+        keys=serialise_item({name: item[name] for name in key_names}),
+        old_image=None if old_image is None else serialise_item(old_image),
+        new_image=None if new_image is None else serialise_item(new_image),
+        view_type=view_type,
+        expired=expired,
+    )
+    arn = _arn("dynamodb", f"table/{table}/stream/2026-01-01T00:00:00.000", region)
+    identity = SourceIdentity(arn=arn, region=region, extras={})
+    return _typed(DynamoDBStreamEvent, payload_type).model_validate(DYNAMODB.wire_event([record], identity))
+
+
+def kafka_event(
+    *values: object,
+    topic: str = "example-topic",
+    partition: int = 0,
+    first_offset: int = 0,
+    key: str | bytes | None = None,
+    headers: Mapping[str, bytes] = NOTHING,
+    self_managed: bool = False,
+    region: str = REGION,
+    time: float = TIME,
+    payload_type: type[PayloadT] | None = None,
+) -> KafkaEvent[PayloadT]:
+    """A batch of one record per value; without any, of one. A value of ``None`` is a tombstone."""
+    attributes = {
+        "topic": topic,
+        "partition": partition,
+        "timestampType": "CREATE_TIME",
+        "headers": list(headers.items()),
+    }
+    records = [
+        StreamRecord(f"{topic}-{partition}", offset, key, None if value is None else _bytes(value), time, attributes)
+        for offset, value in enumerate(values or (MESSAGE,), start=first_offset)
+    ]
+    identity = SourceIdentity(
+        arn="" if self_managed else _arn("kafka", f"cluster/example/{_ID.format(0)}-1", region),
+        region=region,
+        extras={"bootstrapServers": "kafka.example.com:9092"},
+    )
+    return _typed(KafkaEvent, payload_type).model_validate(KAFKA.wire_event(records, identity))
+
+
+def _typed(model: type[Model], payload_type: object) -> type[Model]:
+    if payload_type is None:
+        return model
+    return cast("type[Model]", model.__class_getitem__(cast("type[Any]", payload_type)))
+
+
+def _arn(service: str, resource: str, region: str) -> str:
+    return f"arn:aws:{service}:{region}:{ACCOUNT_ID}:{resource}"
+
+
+def _bytes(data: object) -> bytes:
+    match data:
+        case bytes():
+            return data
+        case str():
+            return data.encode()
+        case _:
+            return to_json(data)
+
+
+def _text(data: object) -> str:
+    return data if isinstance(data, str) else _bytes(data).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class EventFactory:
+    """How ``eventflow generate-event`` makes one kind of event.
+
+    ``fields`` are the names that may be set and what they are otherwise; a number's default is a number.
+    """
+
+    description: str
+    build: Callable[..., EventModel]
+    fields: Mapping[str, str | int]
+
+    def make(self, **values: str | int) -> EventModel:
+        """The event, with ``values`` in place of the defaults. Raises TypeError for an unknown field."""
+        if unknown := values.keys() - self.fields.keys():
+            raise TypeError(f"unknown fields {sorted(unknown)}; known: {sorted(self.fields)}")
+        return self.build(**{**self.fields, **values})
+
+
+_HTTP = EventFactory(
+    "An HTTP request to an HTTP API or function URL (payload format 2.0)",
+    http_event,
+    {"method": "GET", "path": "/", "body": "", "route_key": "$default", "stage": "$default"},
+)
+_SCHEDULED = EventFactory(
+    "A rule with a schedule, whose time has come", scheduled_event, {"rule": "example-rule", "region": REGION}
+)
+
+EVENT_FACTORIES: Final[Mapping[tuple[str, str], EventFactory]] = {
+    ("apigateway", "http-api-proxy"): _HTTP,
+    ("dynamodb", "update"): EventFactory(
+        "An item was put into a table",
+        lambda item, **options: dynamodb_stream_event(from_json(item), **options),
+        {"item": '{"id":"1"}', "table": "example-table", "region": REGION},
+    ),
+    ("eventbridge", "event"): EventFactory(
+        "An event of a bus",
+        eventbridge_event,
+        {"detail": "{}", "detail_type": "Example", "source": "example", "region": REGION},
+    ),
+    ("eventbridge", "scheduled"): _SCHEDULED,
+    ("http", "request"): _HTTP,
+    ("kafka", "records"): EventFactory(
+        "A record of a topic",
+        lambda value, **options: kafka_event(value, **options),
+        {"value": MESSAGE, "topic": "example-topic", "partition": 0, "key": "1", "region": REGION},
+    ),
+    ("kinesis", "get-records"): EventFactory(
+        "A record of a stream",
+        lambda data, **options: kinesis_event(data, **options),
+        {"data": MESSAGE, "stream": "example-stream", "partition_key": "1", "region": REGION},
+    ),
+    ("s3", "delete"): EventFactory(
+        "An object was removed",
+        partial(s3_event, event_name="ObjectRemoved:Delete"),
+        {"bucket": "example-bucket", "key": "example.csv", "region": REGION},
+    ),
+    ("s3", "put"): EventFactory(
+        "An object was written",
+        s3_event,
+        {"bucket": "example-bucket", "key": "example.csv", "size": 1024, "region": REGION},
+    ),
+    ("schedule", "scheduled"): _SCHEDULED,
+    ("sns", "notification"): EventFactory(
+        "A message published to a topic",
+        sns_event,
+        {"message": MESSAGE, "topic": "example-topic", "subject": "Example", "region": REGION},
+    ),
+    ("sqs", "receive-message"): EventFactory(
+        "A message of a queue",
+        lambda body, **options: sqs_event(body, **options),
+        {"body": MESSAGE, "queue": "example-queue", "region": REGION},
+    ),
+}
+"""By source and event, as ``sam local generate-event`` names them, and by eventflow's own names."""

@@ -1,0 +1,48 @@
+"""The wire samples: one file per shape and quirk, in a directory per source."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from eventflow.events import (
+    DynamoDBStreamEvent,
+    EventBridgeEvent,
+    EventModel,
+    HttpEvent,
+    KafkaEvent,
+    KinesisStreamEvent,
+    S3Event,
+    ScheduledEvent,
+    SnsEvent,
+    SqsEvent,
+)
+
+DIRECTORY: Final = Path(__file__).parents[2] / "samples"
+
+MODELS: Final[dict[str, type[EventModel]]] = {
+    "dynamodb": DynamoDBStreamEvent,
+    "eventbridge": EventBridgeEvent,
+    "http": HttpEvent,
+    "kafka": KafkaEvent,
+    "kinesis": KinesisStreamEvent,
+    "s3": S3Event,
+    "schedule": ScheduledEvent,
+    "sns": SnsEvent,
+    "sqs": SqsEvent,
+}
+
+
+def load(source: str, name: str) -> dict[str, Any]:
+    wire: dict[str, Any] = json.loads((DIRECTORY / source / f"{name}.json").read_bytes())
+    return wire
+
+
+def every_sample(*sources: str) -> pytest.MarkDecorator:
+    """Runs a test with ``source`` and ``name`` of every sample there is, of these sources only if any are named."""
+    paths = sorted(path for source in sources or MODELS for path in (DIRECTORY / source).glob("*.json"))
+    cases = [pytest.param(path.parent.name, path.stem, id=f"{path.parent.name}-{path.stem}") for path in paths]
+    return pytest.mark.parametrize(("source", "name"), cases)
