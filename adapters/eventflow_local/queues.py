@@ -1,0 +1,176 @@
+"""Queues as SQS has them, behind the ports."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from anyio import lowlevel
+
+from eventflow.errors import ConfigurationError, InvalidMessageError, Problem
+from eventflow.model.records import SourceIdentity
+from eventflow.ports import QueueProperties
+from eventflow_local import messages, queue_engine
+from eventflow_local.options import is_queue_name
+from eventflow_local.queue_engine import NewMessage, Queue, Received
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Collection, Sequence
+
+    from eventflow.model.destinations import OutboundMessage
+    from eventflow.model.records import QueueRecord
+    from eventflow.ports import AdapterSettings
+    from eventflow_local.database import Database
+    from eventflow_local.options import LocalOptions
+
+SCHEMA: Final = queue_engine.SCHEMA
+
+MAXIMUM_RECEIVE: Final = 10
+MAXIMUM_WAIT_SECONDS: Final = 300.0
+"""Waiting costs nothing here, so pollers need not come back as often as they do with SQS (20 s)."""
+"""Source: SQS API: ReceiveMessage: MaxNumberOfMessages."""
+EXPIRY_CHECK_SECONDS: Final = 60.0
+
+
+def queue_arn(settings: AdapterSettings, name: str) -> str:
+    return f"arn:aws:sqs:{settings.region}:{settings.account_id}:{name}"
+
+
+def queue_channel(name: str) -> str:
+    return f"queue:{name}"
+
+
+def queue_named(settings: AdapterSettings, options: LocalOptions, name: str) -> Queue:
+    return Queue(name=name, arn=queue_arn(settings, name), sender_id=settings.account_id, options=options.queue(name))
+
+
+async def open_queue(database: Database, settings: AdapterSettings, options: LocalOptions, name: str) -> Queue:
+    """The queue, made if it is new. Raises ConfigurationError if SQS would refuse the name."""
+    if not is_queue_name(name):
+        hint = "1 to 80 letters, digits, hyphens and underscores, and .fifo at the end for an ordered one"
+        raise ConfigurationError([Problem(where=f"sqs:{name}", message="is not a queue name", hint=hint)])
+    queue = queue_named(settings, options, name)
+    await database.run(queue.create)
+    return queue
+
+
+class LocalQueueSource:
+    """A QueueSource over one queue of the database."""
+
+    def __init__(self, database: Database, queue: Queue, region: str) -> None:
+        self._database = database
+        self._queue = queue
+        self._channel = queue_channel(queue.name)
+        self._identity = SourceIdentity(arn=queue.arn, region=region, extras={})
+        self._expiry_check_at = 0.0
+
+    @property
+    def identity(self) -> SourceIdentity:
+        return self._identity
+
+    @property
+    def properties(self) -> QueueProperties:
+        options = self._queue.options
+        return QueueProperties(
+            visibility_timeout_seconds=options.visibility_timeout_seconds,
+            fifo=self._queue.fifo,
+            maximum_receive=MAXIMUM_RECEIVE,
+            maximum_wait_seconds=MAXIMUM_WAIT_SECONDS,
+            maximum_receive_count=options.maximum_receive_count,
+        )
+
+    async def receive(self, *, max_records: int, wait_seconds: float) -> Sequence[QueueRecord]:
+        await lowlevel.checkpoint()  # in memory nothing else here lets other tasks run
+        clock, limit = self._database.clock, min(max_records, MAXIMUM_RECEIVE)
+        deadline = clock.time() + wait_seconds
+        with self._database.listen(self._channel) as changes:
+            while True:
+                now = clock.time()
+                work: Callable[[sqlite3.Connection], Received] = partial(self._receive, limit, now)
+                received = await self._database.run(work, undo=self._undo)
+                if received.moved and self._queue.options.dead_letter_queue is not None:
+                    self._database.notify(queue_channel(self._queue.options.dead_letter_queue))
+                if received.records or now >= deadline:
+                    return received.records
+                await changes.wait(timeout_seconds=min(deadline, received.look_again_at) - now)
+
+    async def delete(self, receipts: Sequence[str]) -> None:
+        await self._database.run(lambda connection: self._queue.delete(connection, receipts))
+        if self._queue.fifo:  # the next of the group is free
+            self._database.notify(self._channel)
+
+    async def release(self, receipts: Sequence[str], *, after_seconds: float = 0) -> None:
+        await self._hide(receipts, after_seconds)
+        self._database.notify(self._channel)
+
+    async def extend(self, receipts: Sequence[str], *, seconds: float) -> Collection[str]:
+        return await self._hide(receipts, seconds)
+
+    async def backlog(self) -> int:
+        counts = await self._database.run(partial(self._queue.counts, now=self._database.clock.time()))
+        return counts.total
+
+    async def aclose(self) -> None:
+        """Nothing to give up: what is in flight returns after its visibility timeout."""
+
+    def _receive(self, limit: int, now: float, connection: sqlite3.Connection) -> Received:
+        if now >= self._expiry_check_at:
+            self._expiry_check_at = now + EXPIRY_CHECK_SECONDS
+            self._queue.expire(connection, now=now)
+        return self._queue.receive(connection, limit=limit, now=now)
+
+    def _undo(self, connection: sqlite3.Connection, received: Received) -> None:
+        receipts = [record.receipt_handle for record in received.records]
+        self._queue.give_back(connection, receipts, now=self._database.clock.time())
+
+    async def _hide(self, receipts: Sequence[str], seconds: float) -> list[str]:
+        """Returns the receipts that are not in flight."""
+        now = self._database.clock.time()
+
+        def work(connection: sqlite3.Connection) -> list[str]:
+            return [
+                receipt for receipt in receipts if not self._queue.hide(connection, receipt, seconds=seconds, now=now)
+            ]
+
+        return await self._database.run(work)
+
+
+class LocalQueueSink:
+    """A DestinationSink that sends to one queue."""
+
+    def __init__(self, database: Database, queue: Queue) -> None:
+        self._database = database
+        self._queue = queue
+        self._sends = database.lane(self._send_all)
+
+    @property
+    def arn(self) -> str:
+        return self._queue.arn
+
+    async def send(self, message: OutboundMessage) -> None:
+        await self._sends.run(new_message(self._queue, message))
+        self._database.notify(queue_channel(self._queue.name))
+
+    async def aclose(self) -> None:
+        """Nothing to give up."""
+
+    def _send_all(self, connection: sqlite3.Connection, new: list[NewMessage]) -> list[None]:
+        now = self._database.clock.time()
+        for message in new:
+            self._queue.send(connection, message, now=now)
+        return [None] * len(new)
+
+
+def new_message(queue: Queue, message: OutboundMessage) -> NewMessage:
+    """What the queue stores. Raises InvalidMessageError if SQS would refuse the message."""
+    resource = f"sqs:{queue.name}"
+    body = messages.message_text(resource, message)
+    if not queue.fifo:
+        if message.deduplication_id is not None:
+            raise InvalidMessageError(resource, "deduplication_id is for FIFO queues; this is a standard queue")
+        delay = message.delay_seconds or None
+        return NewMessage(body, message.attributes, message.group_id, None, delay)
+    messages.check_fifo(resource, message)
+    identifier = messages.deduplication_id(resource, message, content_based=queue.options.content_based_deduplication)
+    return NewMessage(body, message.attributes, message.group_id, identifier)
