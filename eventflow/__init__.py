@@ -1,0 +1,215 @@
+"""eventflow: Python functions with AWS Lambda's invocation semantics, anywhere.
+
+The public names. Each lives in one module, imported when the name is first used, so that an app pays only for
+the sources it names.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eventflow.app import App
+    from eventflow.errors import (
+        AdapterError,
+        ConfigurationError,
+        DataDirectoryError,
+        EventflowError,
+        EventValidationError,
+        FunctionNotFoundError,
+        InvalidEventPatternError,
+        InvalidMessageError,
+        InvalidParameterValueError,
+        InvalidRequestContentError,
+        InvalidScheduleExpressionError,
+        InvocationError,
+        LeaseLostError,
+        Problem,
+        RequestTooLargeError,
+        ResourceNotFoundError,
+        ServiceError,
+        TargetError,
+        ThrottledError,
+        UnavailableError,
+    )
+    from eventflow.events.dynamodb import DynamoDBRecord, DynamoDBStreamEvent
+    from eventflow.events.eventbridge import EventBridgeEvent
+    from eventflow.events.http import HttpEvent
+    from eventflow.events.kafka import KafkaEvent, KafkaRecord
+    from eventflow.events.kinesis import KinesisRecord, KinesisStreamEvent
+    from eventflow.events.s3 import S3Event
+    from eventflow.events.schedule import ScheduledEvent
+    from eventflow.events.sns import SnsEvent
+    from eventflow.events.sqs import SqsEvent, SqsRecord
+    from eventflow.model.context import Context
+    from eventflow.model.destinations import Destination
+    from eventflow.model.invocation import Invocation
+    from eventflow.model.outcome import FunctionFailed, Outcome, Succeeded, Throttled, TimedOut
+    from eventflow.plan.environment import Environment, load_environment
+    from eventflow.plan.plan import Plan
+    from eventflow.policy.patterns import EventPattern
+    from eventflow.triggers.destinations import to_eventbridge, to_function, to_kafka, to_s3, to_sns, to_sqs
+    from eventflow.triggers.dynamodb import on_dynamodb_stream, on_dynamodb_stream_batch
+    from eventflow.triggers.eventbridge import on_eventbridge
+    from eventflow.triggers.function import function
+    from eventflow.triggers.http import on_http
+    from eventflow.triggers.kafka import on_kafka, on_kafka_batch
+    from eventflow.triggers.kinesis import on_kinesis, on_kinesis_batch
+    from eventflow.triggers.s3 import on_s3
+    from eventflow.triggers.schedule import on_schedule
+    from eventflow.triggers.sns import on_sns
+    from eventflow.triggers.sqs import on_sqs, on_sqs_batch
+
+_HOMES = {
+    "App": "eventflow.app",
+    "AdapterError": "eventflow.errors",
+    "ConfigurationError": "eventflow.errors",
+    "DataDirectoryError": "eventflow.errors",
+    "EventValidationError": "eventflow.errors",
+    "EventflowError": "eventflow.errors",
+    "FunctionNotFoundError": "eventflow.errors",
+    "InvalidEventPatternError": "eventflow.errors",
+    "InvalidMessageError": "eventflow.errors",
+    "InvalidParameterValueError": "eventflow.errors",
+    "InvalidRequestContentError": "eventflow.errors",
+    "InvalidScheduleExpressionError": "eventflow.errors",
+    "InvocationError": "eventflow.errors",
+    "LeaseLostError": "eventflow.errors",
+    "Problem": "eventflow.errors",
+    "RequestTooLargeError": "eventflow.errors",
+    "ResourceNotFoundError": "eventflow.errors",
+    "ServiceError": "eventflow.errors",
+    "TargetError": "eventflow.errors",
+    "ThrottledError": "eventflow.errors",
+    "UnavailableError": "eventflow.errors",
+    "DynamoDBRecord": "eventflow.events.dynamodb",
+    "DynamoDBStreamEvent": "eventflow.events.dynamodb",
+    "EventBridgeEvent": "eventflow.events.eventbridge",
+    "HttpEvent": "eventflow.events.http",
+    "KafkaEvent": "eventflow.events.kafka",
+    "KafkaRecord": "eventflow.events.kafka",
+    "KinesisRecord": "eventflow.events.kinesis",
+    "KinesisStreamEvent": "eventflow.events.kinesis",
+    "S3Event": "eventflow.events.s3",
+    "ScheduledEvent": "eventflow.events.schedule",
+    "SnsEvent": "eventflow.events.sns",
+    "SqsEvent": "eventflow.events.sqs",
+    "SqsRecord": "eventflow.events.sqs",
+    "Context": "eventflow.model.context",
+    "Destination": "eventflow.model.destinations",
+    "Invocation": "eventflow.model.invocation",
+    "FunctionFailed": "eventflow.model.outcome",
+    "Outcome": "eventflow.model.outcome",
+    "Succeeded": "eventflow.model.outcome",
+    "Throttled": "eventflow.model.outcome",
+    "TimedOut": "eventflow.model.outcome",
+    "Environment": "eventflow.plan.environment",
+    "load_environment": "eventflow.plan.environment",
+    "Plan": "eventflow.plan.plan",
+    "EventPattern": "eventflow.policy.patterns",
+    "to_eventbridge": "eventflow.triggers.destinations",
+    "to_function": "eventflow.triggers.destinations",
+    "to_kafka": "eventflow.triggers.destinations",
+    "to_s3": "eventflow.triggers.destinations",
+    "to_sns": "eventflow.triggers.destinations",
+    "to_sqs": "eventflow.triggers.destinations",
+    "on_dynamodb_stream": "eventflow.triggers.dynamodb",
+    "on_dynamodb_stream_batch": "eventflow.triggers.dynamodb",
+    "on_eventbridge": "eventflow.triggers.eventbridge",
+    "function": "eventflow.triggers.function",
+    "on_http": "eventflow.triggers.http",
+    "on_kafka": "eventflow.triggers.kafka",
+    "on_kafka_batch": "eventflow.triggers.kafka",
+    "on_kinesis": "eventflow.triggers.kinesis",
+    "on_kinesis_batch": "eventflow.triggers.kinesis",
+    "on_s3": "eventflow.triggers.s3",
+    "on_schedule": "eventflow.triggers.schedule",
+    "on_sns": "eventflow.triggers.sns",
+    "on_sqs": "eventflow.triggers.sqs",
+    "on_sqs_batch": "eventflow.triggers.sqs",
+}
+
+__all__ = [
+    "AdapterError",
+    "App",
+    "ConfigurationError",
+    "Context",
+    "DataDirectoryError",
+    "Destination",
+    "DynamoDBRecord",
+    "DynamoDBStreamEvent",
+    "Environment",
+    "EventBridgeEvent",
+    "EventPattern",
+    "EventValidationError",
+    "EventflowError",
+    "FunctionFailed",
+    "FunctionNotFoundError",
+    "HttpEvent",
+    "InvalidEventPatternError",
+    "InvalidMessageError",
+    "InvalidParameterValueError",
+    "InvalidRequestContentError",
+    "InvalidScheduleExpressionError",
+    "Invocation",
+    "InvocationError",
+    "KafkaEvent",
+    "KafkaRecord",
+    "KinesisRecord",
+    "KinesisStreamEvent",
+    "LeaseLostError",
+    "Outcome",
+    "Plan",
+    "Problem",
+    "RequestTooLargeError",
+    "ResourceNotFoundError",
+    "S3Event",
+    "ScheduledEvent",
+    "ServiceError",
+    "SnsEvent",
+    "SqsEvent",
+    "SqsRecord",
+    "Succeeded",
+    "TargetError",
+    "Throttled",
+    "ThrottledError",
+    "TimedOut",
+    "UnavailableError",
+    "function",
+    "load_environment",
+    "on_dynamodb_stream",
+    "on_dynamodb_stream_batch",
+    "on_eventbridge",
+    "on_http",
+    "on_kafka",
+    "on_kafka_batch",
+    "on_kinesis",
+    "on_kinesis_batch",
+    "on_s3",
+    "on_schedule",
+    "on_sns",
+    "on_sqs",
+    "on_sqs_batch",
+    "to_eventbridge",
+    "to_function",
+    "to_kafka",
+    "to_s3",
+    "to_sns",
+    "to_sqs",
+]
+
+
+if not TYPE_CHECKING:  # a checker that saw this would accept any name
+
+    def __getattr__(name: str) -> Any:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(home), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

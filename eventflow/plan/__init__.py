@@ -1,0 +1,1 @@
+"""Wiring: environments, handlers' signatures, and the validated plan of functions, triggers and bindings."""

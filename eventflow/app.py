@@ -1,0 +1,101 @@
+"""``App``: a set of marked functions. It is inert: it opens nothing, reads nothing and runs nothing."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from eventflow.errors import ConfigurationError, Problem
+from eventflow.model.function import FunctionDefinition, FunctionSettings
+from eventflow.plan.build import build_plan
+from eventflow.plan.environment import Environment, load_environment
+from eventflow.triggers._marks import marks_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from eventflow.plan.plan import Lifespan, Middleware, Plan
+
+
+class App:
+    """Marked functions that run together.
+
+    ``functions`` may name functions and modules (all marked functions of one). ``lifespan`` is a function
+    without parameters that returns an async context manager; it is entered before the first event and left
+    after the last, and what it yields is ``context.state``. ``middleware`` wraps every invocation, the first
+    one outermost.
+    """
+
+    def __init__(
+        self,
+        functions: Iterable[Callable[..., Any] | ModuleType] = (),
+        *,
+        name: str = "app",
+        lifespan: Lifespan | None = None,
+        middleware: Iterable[Middleware] = (),
+    ) -> None:
+        self.name = name
+        self.lifespan = lifespan
+        self.middleware = tuple(middleware)
+        self._handlers: dict[int, Callable[..., Any]] = {}
+        for item in functions:
+            self.include(item)
+
+    @classmethod
+    def from_module(cls, module: ModuleType) -> App:
+        """The app of the marked functions in a module."""
+        return cls([module], name=module.__name__)
+
+    def include(self, functions: Callable[..., Any] | ModuleType) -> App:
+        """Add one marked function, or every marked function of a module; returns the app.
+
+        A function that is there already is not added again.
+        Raises ConfigurationError for a function without a decorator and a module without marked functions.
+        """
+        found = list(_marked_functions(functions)) if isinstance(functions, ModuleType) else [functions]
+        if not found or any(marks_of(handler) is None for handler in found):
+            name = getattr(functions, "__qualname__", getattr(functions, "__name__", repr(functions)))
+            hint = "mark functions with @function or one of the @on_... decorators"
+            raise ConfigurationError([Problem(where=name, message="has no eventflow decorator", hint=hint)])
+        for handler in found:
+            self._handlers.setdefault(id(handler), handler)
+        return self
+
+    @property
+    def functions(self) -> tuple[FunctionDefinition, ...]:
+        """The app's functions, in the order they were included."""
+        return tuple(_definition(handler) for handler in self._handlers.values())
+
+    def freeze(self, environment: Environment | str | None = None) -> Plan:
+        """Validate everything at once for an environment (a name is looked up in ``eventflow.toml``).
+
+        Raises ConfigurationError listing every mistake with function, trigger, field, and what would be right.
+        """
+        if not isinstance(environment, Environment):
+            environment = load_environment(environment)
+        return build_plan(
+            self.functions,
+            environment,
+            app_name=self.name,
+            lifespan=self.lifespan,
+            middleware=self.middleware,
+        )
+
+
+def _marked_functions(module: ModuleType) -> Iterator[Callable[..., Any]]:
+    for value in vars(module).values():
+        if callable(value) and marks_of(value) is not None:
+            yield value
+
+
+def _definition(handler: Callable[..., Any]) -> FunctionDefinition:
+    marks = marks_of(handler)
+    if marks is None:  # include() refused it
+        raise AssertionError(handler)
+    settings = marks.settings or FunctionSettings()
+    return FunctionDefinition(
+        name=settings.name or handler.__name__,
+        handler=handler,
+        settings=settings,
+        triggers=tuple(marks.triggers),
+    )

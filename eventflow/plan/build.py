@@ -1,0 +1,146 @@
+"""Building the plan: every mistake of every function is found before anything is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from eventflow.errors import ConfigurationError, InvalidEventPatternError, Problem
+from eventflow.events import codec_for
+from eventflow.model.destinations import Service
+from eventflow.model.mapping import QueueMapping, StreamMapping
+from eventflow.model.subscriptions import QueueSubscription, StreamSubscription
+from eventflow.plan.checks import app_problems, duplicate_problems, function_problems
+from eventflow.plan.endpoints import DIRECT, direct_endpoint, trigger_endpoint
+from eventflow.plan.plan import (
+    FunctionPlan,
+    Lifespan,
+    Middleware,
+    NotificationPlan,
+    Plan,
+    QueuePlan,
+    RoutePlan,
+    StreamPlan,
+)
+from eventflow.policy.filtering import FilterCriteria
+from eventflow.policy.routes import RouteTable, parse_route_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eventflow.model.function import FunctionDefinition
+    from eventflow.model.trigger import Trigger
+    from eventflow.plan.endpoint import Endpoint
+    from eventflow.plan.environment import Environment
+
+
+@dataclass(slots=True)
+class _Wiring:
+    """What has been wired so far, and what was wrong."""
+
+    environment: Environment
+    functions: dict[str, FunctionPlan] = field(default_factory=dict)
+    routes: list[RoutePlan] = field(default_factory=list)
+    notifications: list[NotificationPlan] = field(default_factory=list)
+    queues: list[QueuePlan] = field(default_factory=list)
+    streams: list[StreamPlan] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def build_plan(
+    definitions: Sequence[FunctionDefinition],
+    environment: Environment,
+    *,
+    app_name: str,
+    lifespan: Lifespan | None = None,
+    middleware: Sequence[Middleware] = (),
+) -> Plan:
+    """The plan of an app in an environment.
+
+    Raises ConfigurationError listing every mistake with function, trigger, field, and what would be right.
+    """
+    wiring = _Wiring(environment)
+    names = {definition.name for definition in definitions}
+    wiring.problems += app_problems(definitions, concurrency=environment.concurrency)
+    for definition in definitions:
+        wiring.problems += function_problems(definition, names)
+        wiring.problems += duplicate_problems(definition)
+        _wire_function(definition, wiring)
+    wiring.problems += _route_problems(wiring.routes)
+    if wiring.problems:
+        raise ConfigurationError(wiring.problems)
+    return Plan(
+        app_name=app_name,
+        environment=environment,
+        functions=wiring.functions,
+        routes=tuple(wiring.routes),
+        route_table=RouteTable([(parse_route_key(route.route_key), route) for route in wiring.routes]),
+        notifications=tuple(wiring.notifications),
+        queues=tuple(wiring.queues),
+        streams=tuple(wiring.streams),
+        lifespan=lifespan,
+        middleware=tuple(middleware),
+    )
+
+
+def _wire_function(definition: FunctionDefinition, wiring: _Wiring) -> None:
+    endpoints: dict[str, Endpoint] = {}
+    if not definition.triggers:
+        endpoint, problems = direct_endpoint(definition)
+        wiring.problems += problems
+        if endpoint:
+            endpoints[DIRECT] = endpoint
+    for trigger in definition.triggers:
+        found = list(trigger.problems(f"{definition.where} {trigger.decorator}"))
+        endpoint, problems = trigger_endpoint(definition, trigger)
+        wiring.problems += found + problems
+        if endpoint and not found:
+            endpoints.setdefault(endpoint.source, endpoint)
+            _wire_trigger(trigger, endpoint, wiring)
+    wiring.functions[definition.name] = FunctionPlan(definition=definition, endpoints=endpoints)
+
+
+def _wire_trigger(trigger: Trigger, endpoint: Endpoint, wiring: _Wiring) -> None:
+    if trigger.service is Service.HTTP:
+        wiring.routes.append(RoutePlan(route_key=trigger.name, endpoint=endpoint))
+        return
+    adapter = wiring.environment.binding(trigger.service).adapter
+    subscription = trigger.subscription(endpoint.function.name)
+    if isinstance(subscription, QueueSubscription) and isinstance(trigger.mapping, QueueMapping):
+        shared = _mapping_parts(trigger, wiring)
+        queue = QueuePlan(
+            endpoint=endpoint, subscription=subscription, mapping=trigger.mapping, adapter=adapter, **shared
+        )
+        wiring.queues.append(queue)
+    elif isinstance(subscription, StreamSubscription) and isinstance(trigger.mapping, StreamMapping):
+        shared = _mapping_parts(trigger, wiring)
+        stream = StreamPlan(
+            endpoint=endpoint, subscription=subscription, mapping=trigger.mapping, adapter=adapter, **shared
+        )
+        wiring.streams.append(stream)
+    elif subscription is not None and not isinstance(subscription, QueueSubscription | StreamSubscription):
+        wiring.notifications.append(NotificationPlan(endpoint=endpoint, subscription=subscription, adapter=adapter))
+
+
+def _mapping_parts(trigger: Trigger, wiring: _Wiring) -> dict[str, Any]:
+    codec: Any = codec_for(trigger.service)
+    patterns = trigger.mapping.batch.filters if trigger.mapping else ()
+    try:
+        filters = FilterCriteria(patterns, codec.filter_rules)
+    except InvalidEventPatternError as exc:
+        wiring.problems.append(Problem(where=trigger.decorator, field="filters", message=str(exc)))
+        filters = FilterCriteria((), codec.filter_rules)
+    return {"codec": codec, "filters": filters}
+
+
+def _route_problems(routes: Sequence[RoutePlan]) -> list[Problem]:
+    """Two handlers on one route: ``{id}`` and ``{name}`` in the same place are the same route."""
+    table = RouteTable([(parse_route_key(route.route_key), route) for route in routes])
+    return [
+        Problem(
+            where=f"{second.endpoint.function.where} @on_http({second.route_key!r})",
+            message=f"answers the same route as {first.endpoint.function.where} @on_http({first.route_key!r})",
+            hint="give one of them another method or path",
+        )
+        for first, second in table.conflicts()
+    ]

@@ -1,0 +1,188 @@
+"""Endpoints: what calling a handler takes, worked out once from its signature.
+
+A handler's annotations decide what it receives. All of that is settled when the app is frozen, so an
+invocation is one call of a closure, and a signature that cannot be satisfied is a ConfigurationError.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union
+
+from eventflow.errors import Problem
+from eventflow.events._base import EventModel
+from eventflow.model.context import Context
+
+if TYPE_CHECKING:
+    from eventflow.model.function import FunctionDefinition, Handler
+    from eventflow.model.trigger import Trigger
+
+Getter: TypeAlias = Callable[[Any], Any]
+"""Takes an argument out of the subject of a call: a wire event, an HTTP request or a record."""
+
+Call: TypeAlias = Callable[[Any, Context], Any]
+"""Calls the handler with the arguments it asks for; returns its result, or the awaitable of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One way into one function: its handler as one trigger calls it.
+
+    ``subject`` of ``call`` is the wire event (a dict), an :class:`~eventflow.plan.http_request.HttpRequest`,
+    or, ``per_record``, one neutral record. ``source`` is the trigger's service, or ``"direct"``.
+    """
+
+    function: FunctionDefinition
+    trigger: Trigger | None
+    source: str
+    call: Call
+    is_async: bool
+    per_record: bool = False
+
+
+class ArgumentShapes(typing.Protocol):
+    """What the subject of a call can be turned into. One implementation per kind of subject."""
+
+    offers: str
+    """For messages: what a parameter may be annotated with."""
+    payload_name: str
+    """For messages: what the user's own data is called here."""
+
+    def raw(self) -> Getter | None:
+        """Unannotated, ``dict`` or ``Any``; ``None`` if the subject itself is passed."""
+
+    def model(self, model: type[EventModel]) -> Getter | None:
+        """One of eventflow's event models; ``None`` if the source does not give it."""
+
+    def named(self, name: str, annotation: Any) -> Getter | None:
+        """A parameter the source knows by its name (a path parameter); ``None`` if it does not."""
+
+    def payload(self, annotation: Any) -> Getter | None:
+        """The user's own data as ``annotation``; ``None`` if the source has no such thing."""
+
+
+_CONTEXT: Final = object()
+
+
+def compile_call(handler: Handler, shapes: ArgumentShapes, *, where: str) -> tuple[Call | None, list[Problem]]:
+    """The closure that calls ``handler``, or the reasons why its signature cannot be satisfied."""
+    try:
+        parameters = list(inspect.signature(handler).parameters.values())
+        hints = typing.get_type_hints(handler, include_extras=True)
+    except (NameError, TypeError, ValueError) as exc:
+        hint = "every annotation must be resolvable where the function is defined"
+        return None, [Problem(where=where, message=f"its signature cannot be read: {exc}", hint=hint)]
+    arguments: list[tuple[inspect.Parameter, Any]] = []
+    problems: list[Problem] = []
+    payloads: list[str] = []
+    for index, parameter in enumerate(parameters):
+        annotation = hints.get(parameter.name, inspect.Parameter.empty)
+        try:
+            found = _argument(parameter, annotation, shapes, position=index)
+        except _UnsatisfiableError as exc:
+            if parameter.default is inspect.Parameter.empty:
+                field = f"parameter {parameter.name!r}"
+                problems.append(Problem(where=where, field=field, message=str(exc), hint=shapes.offers))
+            continue
+        if isinstance(found, _Payload):
+            payloads.append(repr(parameter.name))
+            found = found.getter
+        arguments.append((parameter, found))
+    if len(payloads) > 1:
+        message = f"parameters {' and '.join(payloads)} both take {shapes.payload_name}"
+        problems.append(Problem(where=where, message=message, hint="use one model with a field for each"))
+    return (None, problems) if problems else (_closure(handler, arguments), [])
+
+
+class _Payload(typing.NamedTuple):
+    """A getter of the user's own data: one parameter may have it."""
+
+    getter: Getter
+
+
+class _UnsatisfiableError(Exception):
+    """A parameter that this source cannot fill."""
+
+
+def _argument(parameter: inspect.Parameter, annotation: Any, shapes: ArgumentShapes, *, position: int) -> Any:
+    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        raise _UnsatisfiableError("*args and **kwargs cannot be filled")
+    empty = annotation is inspect.Parameter.empty
+    if annotation is Context or (empty and (parameter.name == "context" or position == 1)):
+        return _CONTEXT
+    named = shapes.named(parameter.name, annotation)
+    if named is not None:
+        return named
+    if _is_raw(annotation):
+        return shapes.raw()
+    for candidate in _alternatives(annotation):
+        if isinstance(candidate, type) and issubclass(candidate, EventModel):
+            getter = shapes.model(candidate)
+            if getter is not None:
+                return getter
+    if any(isinstance(item, type) and issubclass(item, EventModel) for item in _alternatives(annotation)):
+        raise _UnsatisfiableError(f"{_name(annotation)} is not what this source gives")
+    payload = shapes.payload(annotation)
+    if payload is None:
+        raise _UnsatisfiableError(f"{_name(annotation)} cannot be made from this source's events")
+    return _Payload(payload)
+
+
+def _is_raw(annotation: Any) -> bool:
+    if annotation in (dict, Any, object, inspect.Parameter.empty):
+        return True
+    return typing.get_origin(annotation) in (dict, Mapping) and typing.get_args(annotation) in (
+        (str, Any),
+        (str, object),
+    )
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def _name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _closure(handler: Handler, arguments: list[tuple[inspect.Parameter, Any]]) -> Call:
+    """The common signatures without a loop: this is the hot path."""
+    simple = all(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p, _ in arguments)
+    match [found for _, found in arguments] if simple else None:
+        case []:
+            return lambda subject, context: handler()
+        case [only] if only is _CONTEXT:
+            return lambda subject, context: handler(context)
+        case [None]:
+            return lambda subject, context: handler(subject)
+        case [first]:
+            return lambda subject, context: handler(first(subject))
+        case [None, second] if second is _CONTEXT:
+            return handler
+        case [first, second] if second is _CONTEXT and first is not _CONTEXT:
+            return lambda subject, context: handler(first(subject), context)
+    return _general_closure(handler, arguments)
+
+
+def _general_closure(handler: Handler, arguments: list[tuple[inspect.Parameter, Any]]) -> Call:
+    def value(found: Any, subject: Any, context: Context) -> Any:
+        if found is _CONTEXT:
+            return context
+        return subject if found is None else found(subject)
+
+    positional = [found for p, found in arguments if p.kind is p.POSITIONAL_ONLY]
+    keyword = [(p.name, found) for p, found in arguments if p.kind is not p.POSITIONAL_ONLY]
+
+    def call(subject: Any, context: Context) -> Any:
+        return handler(
+            *[value(found, subject, context) for found in positional],
+            **{name: value(found, subject, context) for name, found in keyword},
+        )
+
+    return call

@@ -1,0 +1,85 @@
+"""Building endpoints: which shapes go with which trigger."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Final
+
+from eventflow.events import codec_for
+from eventflow.model.destinations import Service
+from eventflow.model.records import SourceIdentity
+from eventflow.model.trigger import InvocationModel
+from eventflow.plan.endpoint import ArgumentShapes, Endpoint, compile_call
+from eventflow.plan.shapes import DirectShapes, EventShapes, HttpShapes, RecordShapes
+from eventflow.policy.routes import parse_route_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from eventflow.errors import Problem
+    from eventflow.model.function import FunctionDefinition
+    from eventflow.model.trigger import Trigger
+
+DIRECT: Final = "direct"
+
+UNKNOWN_IDENTITY: Final = SourceIdentity(arn="", region="", extras={})
+"""Stands in for a source that is not open yet, so that signatures can be checked before anything is."""
+
+_NOTIFICATION_DATA: Final[Mapping[str, str | None]] = {
+    Service.S3: None,
+    Service.SCHEDULE: None,
+    Service.SNS: "the SNS message",
+    Service.EVENTBRIDGE: "the event's detail",
+}
+
+
+def direct_endpoint(definition: FunctionDefinition) -> tuple[Endpoint | None, list[Problem]]:
+    """The endpoint of a function with no source."""
+    return _endpoint(definition, None, DirectShapes(), where=definition.where)
+
+
+def trigger_endpoint(
+    definition: FunctionDefinition, trigger: Trigger, identity: SourceIdentity = UNKNOWN_IDENTITY
+) -> tuple[Endpoint | None, list[Problem]]:
+    """The endpoint of a function as one of its triggers calls it. ``identity`` is the opened source's."""
+    where = f"{definition.where} {trigger.decorator}"
+    return _endpoint(definition, trigger, _shapes(trigger, identity), where=where)
+
+
+def opened_endpoint(endpoint: Endpoint, identity: SourceIdentity) -> Endpoint:
+    """``endpoint`` for a source that is open now: its events carry the source's ARN."""
+    if endpoint.trigger is None:
+        return endpoint
+    opened, _ = trigger_endpoint(endpoint.function, endpoint.trigger, identity)
+    return opened or endpoint
+
+
+def _shapes(trigger: Trigger, identity: SourceIdentity) -> ArgumentShapes:
+    if trigger.service is Service.HTTP:
+        try:
+            return HttpShapes(parse_route_key(trigger.name).parameters)
+        except ValueError:  # the trigger's own problems() reports a bad route key
+            return HttpShapes(())
+    codec: Any = codec_for(trigger.service)
+    if trigger.per_record:
+        return RecordShapes(codec, identity)
+    if trigger.invocation_model is InvocationModel.POLLING:
+        return EventShapes.batch(codec)
+    return EventShapes.notification(codec, of=_NOTIFICATION_DATA.get(trigger.service))
+
+
+def _endpoint(
+    definition: FunctionDefinition, trigger: Trigger | None, shapes: ArgumentShapes, *, where: str
+) -> tuple[Endpoint | None, list[Problem]]:
+    call, problems = compile_call(definition.handler, shapes, where=where)
+    if call is None:
+        return None, problems
+    endpoint = Endpoint(
+        function=definition,
+        trigger=trigger,
+        source=trigger.service if trigger else DIRECT,
+        call=call,
+        is_async=inspect.iscoroutinefunction(definition.handler),
+        per_record=trigger.per_record if trigger else False,
+    )
+    return endpoint, []

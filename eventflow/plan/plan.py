@@ -1,0 +1,119 @@
+"""The plan: everything a run needs, validated and frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    from eventflow.events._codec import RecordCodec
+    from eventflow.model.destinations import Destination
+    from eventflow.model.function import FunctionDefinition
+    from eventflow.model.invocation import Invocation
+    from eventflow.model.mapping import QueueMapping, StreamMapping
+    from eventflow.model.outcome import Outcome
+    from eventflow.model.subscriptions import NotificationSubscription, QueueSubscription, StreamSubscription
+    from eventflow.plan.endpoint import Endpoint
+    from eventflow.plan.environment import Environment
+    from eventflow.policy.filtering import FilterCriteria
+    from eventflow.policy.routes import RouteTable
+
+InvocationHandler: TypeAlias = "Callable[[Invocation], Awaitable[Outcome]]"
+Middleware: TypeAlias = "Callable[[InvocationHandler], InvocationHandler]"
+"""Wraps every call of every handler: takes the next handler, returns one of its own."""
+
+Lifespan: TypeAlias = "Callable[[], AbstractAsyncContextManager[Any]]"
+"""One async context manager around the whole run; what it yields is ``context.state``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePlan:
+    """One HTTP route."""
+
+    route_key: str
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationPlan:
+    """One pushed source of one function."""
+
+    endpoint: Endpoint
+    subscription: NotificationSubscription
+    adapter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePlan:
+    """One event source mapping on a queue."""
+
+    endpoint: Endpoint
+    subscription: QueueSubscription
+    mapping: QueueMapping
+    codec: RecordCodec[Any]
+    filters: FilterCriteria
+    adapter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamPlan:
+    """One event source mapping on an ordered source."""
+
+    endpoint: Endpoint
+    subscription: StreamSubscription
+    mapping: StreamMapping
+    codec: RecordCodec[Any]
+    filters: FilterCriteria
+    adapter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionPlan:
+    """One function: its definition, and its endpoints by source (``"direct"`` if it has none)."""
+
+    definition: FunctionDefinition
+    endpoints: Mapping[str, Endpoint]
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Validated, immutable wiring of functions, triggers and bindings. Built by :meth:`eventflow.App.freeze`."""
+
+    app_name: str
+    environment: Environment
+    functions: Mapping[str, FunctionPlan]
+    routes: tuple[RoutePlan, ...]
+    route_table: RouteTable[RoutePlan]
+    notifications: tuple[NotificationPlan, ...]
+    queues: tuple[QueuePlan, ...]
+    streams: tuple[StreamPlan, ...]
+    lifespan: Lifespan | None
+    middleware: tuple[Middleware, ...]
+
+    def destinations(self) -> tuple[Destination, ...]:
+        """Every destination that a function or mapping of the plan sends to, once each."""
+        found: dict[Destination, None] = {}
+        for function in self.functions.values():
+            settings = function.definition.settings
+            for destination in (settings.on_success, settings.on_failure, settings.dead_letter_queue):
+                if destination is not None:
+                    found[destination] = None
+            for trigger in function.definition.triggers:
+                found.update(dict.fromkeys(trigger.destinations))
+        return tuple(found)
+
+    def adapters(self) -> tuple[str, ...]:
+        """The adapters the plan needs: the default one, which keeps the event queue, first."""
+        named = [self.environment.adapter]
+        named += [item.adapter for item in self.notifications]
+        named += [item.adapter for item in self.queues]
+        named += [item.adapter for item in self.streams]
+        named += [self.environment.binding(destination.service).adapter for destination in self.destinations()]
+        return tuple(dict.fromkeys(named))

@@ -1,0 +1,294 @@
+"""What a handler's annotations make it receive."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from eventflow import (
+    App,
+    ConfigurationError,
+    Context,
+    Environment,
+    EventBridgeEvent,
+    HttpEvent,
+    KafkaRecord,
+    S3Event,
+    SnsEvent,
+    SqsEvent,
+    SqsRecord,
+    function,
+    on_eventbridge,
+    on_http,
+    on_kafka,
+    on_s3,
+    on_sns,
+    on_sqs,
+    on_sqs_batch,
+)
+from eventflow.errors import EventValidationError
+from eventflow.model.context import FunctionEnvironment
+from eventflow.model.records import QueueRecord
+from eventflow.plan.endpoint import Endpoint
+from eventflow.plan.http_request import HttpRequest
+from eventflow.testing import events
+
+
+class Order(BaseModel):
+    id: str
+    total: float
+
+
+@dataclass
+class Point:
+    x: int
+    y: int
+
+
+ENVIRONMENT = FunctionEnvironment(
+    function_name="f",
+    function_arn="arn",
+    memory_limit_in_mb="128",
+    log_group_name="g",
+    log_stream_name="s",
+    clock=lambda: 0.0,
+    next_request_id=lambda: "id",
+)
+CONTEXT = Context(ENVIRONMENT, 3.0)
+
+
+def endpoint(handler: Callable[..., Any]) -> Endpoint:
+    plan = App([handler]).freeze(Environment())
+    [found] = plan.functions[handler.__name__].endpoints.values()
+    return found
+
+
+def call(handler: Callable[..., Any], subject: Any) -> Any:
+    return endpoint(handler).call(subject, CONTEXT)
+
+
+def record(body: str) -> QueueRecord:
+    return QueueRecord("m-1", "r-1", body, 1, None, {}, {})
+
+
+def request(path_parameters: dict[str, str] | None = None, body: bytes = b"") -> HttpRequest:
+    return HttpRequest(
+        method="GET",
+        path="/",
+        query_string="",
+        headers=[(b"host", b"h")],
+        body=body,
+        route_key="GET /",
+        path_parameters=path_parameters or {},
+        source_ip="127.0.0.1",
+        protocol="HTTP/1.1",
+        request_id="r",
+        time=0,
+    )
+
+
+def test_unannotated_handlers_get_lambdas_own_two_arguments() -> None:
+    @on_sns("t")
+    def handler(event, context):  # type: ignore[no-untyped-def]
+        return event, context
+
+    wire = events.sns_event("hello").to_wire()
+    assert call(handler, wire) == (wire, CONTEXT)
+
+
+def test_context_may_stand_anywhere_and_nothing_is_compulsory() -> None:
+    @on_sns("t")
+    def swapped(context: Context, event: dict[str, Any]) -> Any:
+        return context, event
+
+    @on_sns("t")
+    def neither() -> str:
+        return "ran"
+
+    assert call(swapped, {"a": 1}) == (CONTEXT, {"a": 1})
+    assert call(neither, {}) == "ran"
+
+
+def test_an_event_model_is_validated() -> None:
+    @on_s3("bucket")
+    def handler(event: S3Event) -> Any:
+        return event.records[0].object_key
+
+    assert call(handler, events.s3_event(bucket="bucket", key="a b.csv").to_wire()) == "a b.csv"
+
+
+def test_typed_payloads_of_notifications() -> None:
+    @on_sns("t")
+    def from_message(order: Order) -> Order:
+        return order
+
+    @on_sns("t")
+    def from_event(event: SnsEvent[Order]) -> Order:
+        return event.records[0].payload
+
+    @on_eventbridge({"source": ["s"]})
+    def from_detail(order: Order) -> Order:
+        return order
+
+    @on_eventbridge({"source": ["s"]})
+    def generic(event: EventBridgeEvent[Order]) -> str:
+        return event.source
+
+    order = Order(id="1", total=2.5)
+    assert call(from_message, events.sns_event(order.model_dump_json()).to_wire()) == order
+    assert call(from_event, events.sns_event(order.model_dump_json()).to_wire()) == order
+    wire = events.eventbridge_event(source="s", detail=order.model_dump()).to_wire()
+    assert call(from_detail, wire) == order
+    assert call(generic, wire) == "s"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        (str, '{"id": "1", "total": 2}'),
+        (bytes, b'{"id": "1", "total": 2}'),
+        (Order, Order(id="1", total=2)),
+        (dict[str, Any], None),
+        (SqsRecord, None),
+        (SqsEvent, None),
+    ],
+)
+def test_a_record_becomes_what_is_asked_for(annotation: Any, expected: Any) -> None:
+    def handler(value: Any) -> Any:
+        return value
+
+    handler.__annotations__["value"] = annotation
+    got = call(on_sqs("q")(handler), record('{"id": "1", "total": 2}'))
+    if expected is not None:
+        assert got == expected
+    elif annotation is SqsRecord:
+        assert got.message_id == "m-1"
+    elif annotation is SqsEvent:
+        assert [item.message_id for item in got.records] == ["m-1"]
+    else:
+        assert got["messageId"] == "m-1"
+
+
+def test_dataclasses_and_other_types_work_for_bodies() -> None:
+    @on_sqs("q")
+    def points(value: list[Point]) -> Any:
+        return value
+
+    assert call(points, record('[{"x": 1, "y": 2}]')) == [Point(1, 2)]
+
+
+def test_an_invalid_body_names_what_is_wrong_without_its_value() -> None:
+    @on_sqs("q")
+    def handler(order: Order) -> None: ...
+
+    with pytest.raises(EventValidationError) as caught:
+        call(handler, record('{"id": "secret"}'))
+    assert caught.value.details == (("total", "Field required"),)
+    assert "secret" not in str(caught.value)
+
+
+def test_http_path_parameters_by_name_and_one_model_for_the_body() -> None:
+    @on_http("PUT /orders/{id}/{n}")
+    def handler(id: str, n: int, order: Order, context: Context) -> Any:
+        return id, n, order, context
+
+    body = json.dumps({"id": "1", "total": 3}).encode()
+    got = call(handler, request({"id": "a/b", "n": "7"}, body))
+    assert got == ("a/b", 7, Order(id="1", total=3), CONTEXT)
+
+
+def test_http_event_and_raw_event() -> None:
+    @on_http("GET /")
+    def typed(event: HttpEvent) -> str:
+        return event.method
+
+    @on_http("GET /x")
+    def raw(event: dict[str, Any]) -> Any:
+        return event["requestContext"]["http"]["method"]
+
+    assert call(typed, request()) == call(raw, request()) == "GET"
+
+
+def test_direct_functions_take_any_type() -> None:
+    @function
+    def order(event: Order) -> Order:
+        return event
+
+    @function
+    def text(event: str) -> str:
+        return event
+
+    assert call(order, {"id": "1", "total": 1}) == Order(id="1", total=1)
+    assert call(text, "[1]") == "[1]"
+
+
+def test_one_handler_may_serve_two_sources_through_a_union() -> None:
+    @on_s3("bucket")
+    @on_sns("topic")
+    def handler(event: S3Event | SnsEvent) -> str:
+        return type(event).__name__
+
+    plan = App([handler]).freeze(Environment())
+    endpoints = plan.functions["handler"].endpoints
+    assert endpoints["s3"].call(events.s3_event().to_wire(), CONTEXT) == "S3Event"
+    assert endpoints["sns"].call(events.sns_event("m").to_wire(), CONTEXT) == "SnsEvent"
+
+
+def test_a_parameter_with_a_default_that_cannot_be_filled_keeps_it() -> None:
+    @on_sqs_batch("q")
+    def handler(batch: SqsEvent, retries: int = 3) -> int:
+        return retries
+
+    assert call(handler, events.sqs_event("a").to_wire()) == 3
+
+
+def mistakes(handler: Callable[..., Any]) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        App([handler]).freeze(Environment())
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_an_event_of_another_source_is_a_mistake() -> None:
+    @on_sqs("q")
+    def handler(event: S3Event) -> None: ...
+
+    [problem] = mistakes(handler)
+    assert "parameter 'event': S3Event is not what this source gives" in problem
+    assert "SqsRecord" in problem
+
+
+def test_batches_have_no_payload_of_their_own() -> None:
+    @on_sqs_batch("q")
+    def handler(order: Order) -> None: ...
+
+    [problem] = mistakes(handler)
+    assert "Order cannot be made from this source's events (SqsEvent, dict, or Context)" in problem
+
+
+def test_variadic_parameters_are_a_mistake() -> None:
+    @on_kafka("topic")
+    def handler(record: KafkaRecord, *rest: int) -> None: ...
+
+    [problem] = mistakes(handler)
+    assert "*args and **kwargs cannot be filled" in problem
+
+
+def test_an_annotation_that_does_not_resolve_is_a_mistake() -> None:
+    @on_sqs("q")
+    def handler(order: Missing) -> None: ...  # type: ignore[name-defined]  # noqa: F821
+
+    [problem] = mistakes(handler)
+    assert "its signature cannot be read: name 'Missing' is not defined" in problem
+
+
+def test_two_models_for_one_body_are_a_mistake() -> None:
+    @on_http("POST /")
+    def handler(order: Order, other: Order) -> None: ...
+
+    [problem] = mistakes(handler)
+    assert "parameters 'order' and 'other' both take the request body" in problem
