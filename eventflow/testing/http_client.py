@@ -1,0 +1,113 @@
+"""HTTP requests to a test app, without a socket."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from eventflow.runtime.http.app import HttpApp
+from eventflow.testing.resources import as_body
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from eventflow.runtime.supervisor import Supervisor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """An answer. ``headers`` are in the order they were sent, names in lower case."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """The first header of that name."""
+        return next((value for key, value in self.headers if key == name.lower()), None)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    def json(self) -> Any:
+        """The body, decoded. Raises ValueError if it is not JSON."""
+        return json.loads(self.body)
+
+
+class HttpClient:
+    """Sends requests through the very application that ``eventflow serve`` serves."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._app = HttpApp(
+            supervisor.plan,
+            supervisor.functions,
+            accept=supervisor.event_path.accept,
+            metrics=supervisor.metrics,
+            readiness=lambda: supervisor.readiness.problems,
+            clock=supervisor.clock,
+        )
+
+    async def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> HttpResponse:
+        """``GET path``; a query string may be part of it."""
+        return await self.request("GET", path, headers=headers)
+
+    async def post(self, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> HttpResponse:
+        """``POST path``; see :meth:`request`."""
+        return await self.request("POST", path, body, headers=headers)
+
+    async def request(
+        self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None
+    ) -> HttpResponse:
+        """Any request. A body that is neither text nor bytes is sent as JSON, with its content type."""
+        data = b"" if body is None else as_body(body)
+        names = {"host": "testserver", "content-length": str(len(data))}
+        if body is not None and not isinstance(body, str | bytes):
+            names["content-type"] = "application/json"
+        names.update({name.lower(): value for name, value in (headers or {}).items()})
+        exchange = _Exchange(data)
+        await self._app(_scope(method, path, names), exchange.receive, exchange.send)
+        return exchange.response()
+
+
+def _scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    raw_path, _, query = path.partition("?")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote(raw_path),
+        "raw_path": raw_path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+        "client": ("127.0.0.1", 50_000),
+        "server": ("testserver", 80),
+    }
+
+
+class _Exchange:
+    """The client's side of one ASGI call."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._status = 0
+        self._headers: list[tuple[str, str]] = []
+        self._received = bytearray()
+
+    async def receive(self) -> dict[str, Any]:
+        return {"type": "http.request", "body": self._body, "more_body": False}
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            self._headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"]]
+        else:
+            self._received += message.get("body", b"")
+
+    def response(self) -> HttpResponse:
+        return HttpResponse(status=self._status, headers=tuple(self._headers), body=bytes(self._received))

@@ -1,0 +1,38 @@
+"""Every check of the project, in the order in which they fail fastest: ``python -m tests``.
+
+Arguments go to pytest: ``python -m tests -k queue``.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+CHECKS: list[list[Path | str]] = [
+    [BIN / "ruff", "format", "--check", "."],
+    [BIN / "ruff", "check", "."],
+    [BIN / "lint-imports"],
+    [BIN / "mypy"],
+    [sys.executable, "-m", "pytest"],
+]
+
+
+def main() -> int:
+    """Run every check; the exit code is that of the first that fails."""
+    for check in CHECKS:
+        command = [str(part) for part in check]
+        if "pytest" in command:
+            command += sys.argv[1:]
+        print("$", " ".join([Path(command[0]).name, *command[1:]]), flush=True)
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        if code:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
