@@ -115,7 +115,8 @@ class TestApp:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._stack.__aexit__(exc_type, exc, traceback)
+        # What the test raised stays what it is: inside the task groups it would become an ExceptionGroup.
+        await self._stack.aclose()
 
     def _wrap(self, adapter: Adapter) -> Adapter:
         self._adapter = adapter
