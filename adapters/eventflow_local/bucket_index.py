@@ -61,13 +61,13 @@ def is_ignored(key: str) -> bool:
     return any(part.startswith(".") for part in parts) or key.endswith(("~", ".part")) or not _is_text(key)
 
 
-def check_key(resource: str, key: str | None) -> str:
+def check_key(resource: str, key: str | bytes | None) -> str:
     """The key, if it can be an object's and, here, a file's.
 
     Raises InvalidMessageError otherwise: S3 demands a key of 1 to 1024 bytes; a file's path must not leave its
     bucket, and the names that :func:`is_ignored` are not watched.
     """
-    if not key or not _is_text(key) or len(key.encode()) > KEY_BYTES:
+    if not isinstance(key, str) or not key or not _is_text(key) or len(key.encode()) > KEY_BYTES:
         raise InvalidMessageError(resource, f"an object needs a key of 1 to {KEY_BYTES} bytes")
     if "\0" in key or not all(key.split("/")) or is_ignored(key):
         raise InvalidMessageError(

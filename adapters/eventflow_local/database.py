@@ -198,8 +198,12 @@ def _open_memory(schema: str) -> sqlite3.Connection:
 def _open_file(path: Path, schema: str) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise DataDirectoryError(str(path), f"{path.parent} is a file, and has to be a directory") from error
     except OSError as error:
-        raise _unusable(path, f"its directory cannot be made ({error.strerror})") from error
+        raise DataDirectoryError(
+            str(path), f"its directory cannot be made ({error.strerror}); make {path.parent} writable"
+        ) from error
     try:
         connection = sqlite3.connect(
             path,
@@ -209,12 +213,12 @@ def _open_file(path: Path, schema: str) -> sqlite3.Connection:
             cached_statements=CACHED_STATEMENTS,
         )
     except sqlite3.Error as error:
-        raise _unusable(path, str(error)) from error
+        raise _unusable(path, error) from error
     try:
         _prepare(connection, path, schema)
     except sqlite3.Error as error:
         connection.close()
-        raise _unusable(path, str(error)) from error
+        raise _unusable(path, error) from error
     except BaseException:
         connection.close()
         raise
@@ -239,16 +243,20 @@ def _check_ours(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and application != APPLICATION_ID:
-        raise DataDirectoryError(str(path), "is a SQLite database of another program; choose another data directory")
+        raise DataDirectoryError(str(path), "is a SQLite database of another program")
     if version > SCHEMA_VERSION:
         raise DataDirectoryError(
             str(path),
-            f"was written by a newer eventflow (format {version}, this one knows {SCHEMA_VERSION}); "
-            "upgrade eventflow or choose another data directory",
+            f"was written by a newer eventflow (format {version}, this one knows {SCHEMA_VERSION}); upgrade eventflow",
         )
 
 
-def _unusable(path: Path, reason: str) -> DataDirectoryError:
-    return DataDirectoryError(
-        str(path), f'{reason}; make {path.parent} writable, or set `data` to another directory or to "memory"'
-    )
+def _unusable(path: Path, error: sqlite3.Error) -> DataDirectoryError:
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_BUSY:
+            mend = f"another process has kept it locked for {BUSY_TIMEOUT_SECONDS:g} s: find out which, or stop it"
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            mend = "it is damaged, or no database at all: move it away to begin with a new one"
+        case _:
+            mend = f"make {path.parent} writable"
+    return DataDirectoryError(str(path), f"{error}; {mend}")

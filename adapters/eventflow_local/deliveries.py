@@ -41,12 +41,14 @@ def deliveries_from_json(text: str) -> tuple[PendingDelivery, ...]:
 def _message_to_json(message: OutboundMessage) -> dict[str, Any]:
     fields = {name: getattr(message, name) for name in OutboundMessage.__slots__}
     attributes = {name: _attribute_to_json(value) for name, value in message.attributes.items()}
-    return fields | {"body": base64.b64encode(message.body).decode(), "attributes": attributes}
+    key = None if message.key is None else _attribute_to_json(message.key)
+    return fields | {"body": base64.b64encode(message.body).decode(), "attributes": attributes, "key": key}
 
 
 def _message_from_json(fields: dict[str, Any]) -> OutboundMessage:
     attributes = {name: _attribute_from_json(value) for name, value in fields["attributes"].items()}
-    decoded = {"body": base64.b64decode(fields["body"]), "attributes": attributes}
+    key = None if fields["key"] is None else _attribute_from_json(fields["key"])
+    decoded = {"body": base64.b64decode(fields["body"]), "attributes": attributes, "key": key}
     return OutboundMessage(**fields | decoded | {"resources": tuple(fields["resources"])})
 
 

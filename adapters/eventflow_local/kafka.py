@@ -143,7 +143,7 @@ class KafkaSink:
         self._maximum_message_bytes = maximum_message_bytes
 
     async def send(self, message: OutboundMessage) -> None:
-        key = None if message.key is None else message.key.encode()
+        key = message.key.encode() if isinstance(message.key, str) else message.key
         headers = {name: _header(value) for name, value in message.attributes.items() if name != TOMBSTONE}
         value = self._value(message)
         size = len(key or b"") + len(value or b"") + sum(len(name) + len(each) for name, each in headers.items())

@@ -142,7 +142,7 @@ class StreamSink:
 
     def _partition_key(self, message: OutboundMessage) -> str:
         key = message.key
-        if not key or len(key) > PARTITION_KEY_CHARACTERS:
+        if not isinstance(key, str) or not 1 <= len(key) <= PARTITION_KEY_CHARACTERS:
             raise InvalidMessageError(
                 self._log.resource,
                 f"a record needs a partition key of 1 to {PARTITION_KEY_CHARACTERS} characters, not {len(key or '')}",

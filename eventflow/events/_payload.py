@@ -26,6 +26,12 @@ def parse(data: UserData) -> Any:
         return data if isinstance(data, str) else _text_or_bytes(data)
 
 
+def validation_error(of: str, exc: ValidationError) -> EventValidationError:
+    """The error of ours for one of pydantic's. Values stay out of it: they are the user's, and may be secret."""
+    errors = exc.errors(include_url=False, include_context=False, include_input=False)
+    return EventValidationError(of, [(".".join(map(str, error["loc"])), error["msg"]) for error in errors])
+
+
 class PayloadReader:
     """Reads user data as one type: text and bytes are JSON, unless the type asks for the text or bytes itself.
 
@@ -45,10 +51,7 @@ class PayloadReader:
         try:
             return self._read(data)
         except ValidationError as exc:
-            # The values stay out of the message: they are the user's, and may be secret.
-            errors = exc.errors(include_url=False, include_context=False, include_input=False)
-            details = [(".".join(map(str, error["loc"])), error["msg"]) for error in errors]
-            raise EventValidationError(self._of, details) from exc
+            raise validation_error(self._of, exc) from exc
         except UnicodeDecodeError as exc:
             raise EventValidationError(self._of, [("", f"is not UTF-8 text: {exc.reason}")]) from exc
 

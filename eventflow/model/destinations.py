@@ -67,7 +67,7 @@ class OutboundMessage:
     """
 
     body: bytes
-    key: str | None = None
+    key: str | bytes | None = None
     attributes: Mapping[str, str | int | bytes] = field(default_factory=lambda: NO_ATTRIBUTES)
     group_id: str | None = None
     deduplication_id: str | None = None

@@ -104,7 +104,8 @@ class InvocationRecord:
             wire["responseContext"] = {"statusCode": 200, "executedVersion": self.executed_version}
             if self.function_error:
                 wire["responseContext"]["functionError"] = "Unhandled"
-            wire["responsePayload"] = json.loads(self.response)
+            # A result may hold NaN and infinities, which are not JSON and which destinations refuse.
+            wire["responsePayload"] = json.loads(self.response, parse_constant=lambda _: None)
         return wire
 
 

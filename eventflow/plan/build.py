@@ -138,9 +138,14 @@ def _route_problems(routes: Sequence[RoutePlan]) -> list[Problem]:
     table = RouteTable([(parse_route_key(route.route_key), route) for route in routes])
     return [
         Problem(
-            where=f"{second.endpoint.function.where} @on_http({second.route_key!r})",
-            message=f"answers the same route as {first.endpoint.function.where} @on_http({first.route_key!r})",
+            where=_place(second),
+            message=f"answers the same route as {_place(first)}",
             hint="give one of them another method or path",
         )
         for first, second in table.conflicts()
     ]
+
+
+def _place(route: RoutePlan) -> str:
+    endpoint = route.endpoint
+    return f"{endpoint.function.where} {endpoint.trigger.decorator if endpoint.trigger else ''}"

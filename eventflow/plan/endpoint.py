@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union
 
 from eventflow.errors import Problem
@@ -59,17 +60,27 @@ class ArgumentShapes(typing.Protocol):
         """One of eventflow's event models; ``None`` if the source does not give it."""
 
     def named(self, name: str, annotation: Any) -> Getter | None:
-        """A parameter the source knows by its name (a path parameter); ``None`` if it does not."""
+        """A parameter the source knows by its name (a path parameter); ``None`` if it does not.
+
+        Raises UnsatisfiableError if it knows the name and cannot give such a type.
+        """
 
     def payload(self, annotation: Any) -> Getter | None:
-        """The user's own data as ``annotation``; ``None`` if the source has no such thing."""
+        """The user's own data as ``annotation``; ``None`` if the source has no such thing.
+
+        Raises UnsatisfiableError if it has one at other times.
+        """
 
 
 _CONTEXT: Final = object()
+_VARIABLE: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 def compile_call(handler: Handler, shapes: ArgumentShapes, *, where: str) -> tuple[Call | None, list[Problem]]:
     """The closure that calls ``handler``, or the reasons why its signature cannot be satisfied."""
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        message = "is a generator: calling it runs none of its code"
+        return None, [Problem(where=where, message=message, hint="return a value instead of yielding")]
     try:
         parameters = list(inspect.signature(handler).parameters.values())
         hints = typing.get_type_hints(handler, include_extras=True)
@@ -79,11 +90,14 @@ def compile_call(handler: Handler, shapes: ArgumentShapes, *, where: str) -> tup
     arguments: list[tuple[inspect.Parameter, Any]] = []
     problems: list[Problem] = []
     payloads: list[str] = []
-    for index, parameter in enumerate(parameters):
+    places = count()
+    for parameter in parameters:
         annotation = hints.get(parameter.name, inspect.Parameter.empty)
         try:
-            found = _argument(parameter, annotation, shapes, position=index)
-        except _UnsatisfiableError as exc:
+            found = shapes.named(parameter.name, annotation) if parameter.kind not in _VARIABLE else None
+            if found is None:
+                found = _argument(parameter, annotation, shapes, place=next(places))
+        except UnsatisfiableError as exc:
             if parameter.default is inspect.Parameter.empty:
                 field = f"parameter {parameter.name!r}"
                 problems.append(Problem(where=where, field=field, message=str(exc), hint=shapes.offers))
@@ -104,19 +118,18 @@ class _Payload(typing.NamedTuple):
     getter: Getter
 
 
-class _UnsatisfiableError(Exception):
+class UnsatisfiableError(Exception):
     """A parameter that this source cannot fill."""
 
 
-def _argument(parameter: inspect.Parameter, annotation: Any, shapes: ArgumentShapes, *, position: int) -> Any:
-    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-        raise _UnsatisfiableError("*args and **kwargs cannot be filled")
-    empty = annotation is inspect.Parameter.empty
-    if annotation is Context or (empty and (parameter.name == "context" or position == 1)):
+def _argument(parameter: inspect.Parameter, annotation: Any, shapes: ArgumentShapes, *, place: int) -> Any:
+    """What fills a parameter that the source does not know by its name; ``place`` is its place among those."""
+    if parameter.kind in _VARIABLE:
+        raise UnsatisfiableError("*args and **kwargs cannot be filled")
+    if annotation is Context:
         return _CONTEXT
-    named = shapes.named(parameter.name, annotation)
-    if named is not None:
-        return named
+    if annotation is inspect.Parameter.empty:
+        return _unannotated(parameter.name, shapes, place)
     if _is_raw(annotation):
         return shapes.raw()
     for candidate in _alternatives(annotation):
@@ -125,15 +138,24 @@ def _argument(parameter: inspect.Parameter, annotation: Any, shapes: ArgumentSha
             if getter is not None:
                 return getter
     if any(isinstance(item, type) and issubclass(item, EventModel) for item in _alternatives(annotation)):
-        raise _UnsatisfiableError(f"{_name(annotation)} is not what this source gives")
+        raise UnsatisfiableError(f"{_name(annotation)} is not what this source gives")
     payload = shapes.payload(annotation)
     if payload is None:
-        raise _UnsatisfiableError(f"{_name(annotation)} cannot be made from this source's events")
+        raise UnsatisfiableError(f"{_name(annotation)} cannot be made from this source's events")
     return _Payload(payload)
 
 
+def _unannotated(name: str, shapes: ArgumentShapes, place: int) -> Any:
+    """Lambda's own two arguments, by their names or, whatever they are called, by their places."""
+    if name == "context" or (place == 1 and name != "event"):
+        return _CONTEXT
+    if place > 1 and name != "event":
+        raise UnsatisfiableError("has no annotation, and is neither the event nor the context")
+    return shapes.raw()
+
+
 def _is_raw(annotation: Any) -> bool:
-    if annotation in (dict, Any, object, inspect.Parameter.empty):
+    if annotation in (dict, Any, object):
         return True
     return typing.get_origin(annotation) in (dict, Mapping) and typing.get_args(annotation) in (
         (str, Any),

@@ -57,9 +57,10 @@ def opened_endpoint(endpoint: Endpoint, identity: SourceIdentity) -> Endpoint:
 def _shapes(trigger: Trigger, identity: SourceIdentity) -> ArgumentShapes:
     if trigger.service is Service.HTTP:
         try:
-            return HttpShapes(parse_route_key(trigger.name).parameters)
+            route = parse_route_key(trigger.name)
         except ValueError:  # the trigger's own problems() reports a bad route key
-            return HttpShapes(())
+            return HttpShapes("ANY", ())
+        return HttpShapes(route.method, route.parameters)
     codec: Any = codec_for(trigger.service)
     if trigger.per_record:
         return RecordShapes(codec, identity)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.model import limits
+from eventflow.model.destinations import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -135,6 +136,9 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
     "resources": (dict, "a table of logical to physical names"),
 }
 
+_BOUND: Final = tuple(service.value for service in Service if service not in (Service.FUNCTION, Service.HTTP))
+"""The services that adapters serve."""
+
 
 def _overrides(variables: Mapping[str, str]) -> dict[str, Any]:
     scalars = ("adapter", "event_queue", "concurrency", "region", "account_id", "data")
@@ -171,7 +175,10 @@ def _type_problems(table: Mapping[str, Any], where: str) -> Iterator[Problem]:
         value = table["concurrency"]
         yield Problem(where=where, field="concurrency", message=f"{value!r} is not allowed", hint="at least 1")
     for service, source in _items(table.get("sources")):
-        if not isinstance(source, dict) or not isinstance(source.get("adapter"), str):
+        if service not in _BOUND:
+            hint = f"known: {', '.join(_BOUND)}"
+            yield Problem(where=where, field=f"sources.{service}", message="is not a service", hint=hint)
+        elif not isinstance(source, dict) or not isinstance(source.get("adapter"), str):
             hint = f'[environments.<name>.sources.{service}] needs adapter = "..."'
             yield Problem(where=where, field=f"sources.{service}", message="names no adapter", hint=hint)
     for logical, physical in _items(table.get("resources")):

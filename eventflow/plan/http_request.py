@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
@@ -63,28 +63,11 @@ class HttpRequest:
         self.time = time
         self._wire: dict[str, Any] | None = None
 
-    @classmethod
-    def from_wire(cls, wire: Mapping[str, Any]) -> Self:
-        """The request inside a payload format 2.0 event that came some other way (the Invoke API)."""
-        context = wire.get("requestContext") or {}
-        http = context.get("http") or {}
-        text = wire.get("body") or ""
-        body = base64.b64decode(text) if wire.get("isBase64Encoded") else text.encode()
-        request = cls(
-            method=http.get("method", "GET"),
-            path=wire.get("rawPath", "/"),
-            query_string=wire.get("rawQueryString", ""),
-            headers=[],
-            body=body,
-            route_key=wire.get("routeKey", "$default"),
-            path_parameters=wire.get("pathParameters") or {},
-            source_ip=http.get("sourceIp", ""),
-            protocol=http.get("protocol", "HTTP/1.1"),
-            request_id=context.get("requestId", ""),
-            time=context.get("timeEpoch", 0) / 1000,
-        )
-        request._wire = dict(wire)
-        return request
+    @staticmethod
+    def from_wire(wire: Mapping[str, Any]) -> HttpRequest:
+        """The request inside an event that came some other way (the Invoke API). It may be any object: what is
+        wrong with it shows when a handler asks for that part."""
+        return _EventRequest(wire)
 
     def wire(self) -> dict[str, Any]:
         """The event, as API Gateway writes it. Absent parts are left out."""
@@ -108,10 +91,10 @@ class HttpRequest:
         wire["requestContext"] = self._context(headers)
         if self.path_parameters:
             wire["pathParameters"] = dict(self.path_parameters)
-        text = is_text(headers.get("content-type", "")) if self.body else True
-        if self.body:
-            wire["body"] = self.body.decode() if text else base64.b64encode(self.body).decode()
-        wire["isBase64Encoded"] = not text
+        text, is_base64 = _encoded(self.body, headers.get("content-type", ""))
+        if text:
+            wire["body"] = text
+        wire["isBase64Encoded"] = is_base64
         return wire
 
     def _context(self, headers: Mapping[str, str]) -> dict[str, Any]:
@@ -137,9 +120,38 @@ class HttpRequest:
         }
 
 
+class _EventRequest(HttpRequest):
+    """A request of which there is only the event."""
+
+    __slots__ = ()
+
+    def __init__(self, wire: Mapping[str, Any]) -> None:
+        self._wire = dict(wire)
+
+    @property
+    def body(self) -> bytes:  # type: ignore[override]  # read from the event, never set
+        wire = self.wire()
+        text = wire.get("body") or ""
+        return base64.b64decode(text) if wire.get("isBase64Encoded") else text.encode()
+
+    @property
+    def path_parameters(self) -> Mapping[str, str]:  # type: ignore[override]  # read from the event, never set
+        return self.wire().get("pathParameters") or {}
+
+
 def is_text(content_type: str) -> bool:
     """Whether a body of this type stays text in the event; everything else arrives as base64."""
     return content_type.strip().lower().startswith(_TEXT_TYPES) or not content_type
+
+
+def _encoded(body: bytes, content_type: str) -> tuple[str, bool]:
+    """The body as it stands in an event, and whether that is base64. Text that cannot be decoded is not text."""
+    if is_text(content_type) or not body:
+        try:
+            return body.decode(), False
+        except UnicodeDecodeError:
+            pass
+    return base64.b64encode(body).decode(), True
 
 
 def _fold(pairs: list[tuple[bytes, bytes]]) -> tuple[dict[str, str], list[str]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.events.http import HttpEvent
+from eventflow.plan.endpoint import UnsatisfiableError
 from eventflow.plan.validation import model_validator, payload_getter, value_validator
 
 if TYPE_CHECKING:
@@ -70,13 +71,17 @@ class EventShapes(_Shapes):
         return _or_none(lambda: payload_getter(annotation, data, of=self.payload_name)) if data else None
 
 
+_BODYLESS: Final = frozenset({"GET", "HEAD"})
+
+
 class HttpShapes:
     """An HTTP request: the event, its body, and its path parameters by name."""
 
     offers = "HttpEvent, a path parameter by name, one model for the body, dict, or Context"
     payload_name = "the request body"
 
-    def __init__(self, path_parameters: Collection[str]) -> None:
+    def __init__(self, method: str, path_parameters: Collection[str]) -> None:
+        self._method = method
         self._path_parameters = path_parameters
 
     def raw(self) -> Getter | None:
@@ -93,10 +98,18 @@ class HttpShapes:
             return None
         if annotation in (str, inspect.Parameter.empty):
             return lambda request: request.path_parameters[name]
-        validate = value_validator(annotation, of=f"the path parameter {name!r}")
+        try:
+            validate = value_validator(annotation, of=f"the path parameter {name!r}")
+        except TypeError as exc:
+            raise UnsatisfiableError(f"no path parameter can become {annotation!r}") from exc
         return lambda request: validate(request.path_parameters[name])
 
     def payload(self, annotation: Any) -> Getter | None:
+        if self._method in _BODYLESS:
+            raise UnsatisfiableError(
+                f"would be the body, and a {self._method} request has none; "
+                "query parameters are event.query_string_parameters of an HttpEvent"
+            )
         return _or_none(lambda: payload_getter(annotation, _body, of=self.payload_name))
 
 

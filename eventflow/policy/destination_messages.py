@@ -62,7 +62,8 @@ def dead_letter_message(payload: bytes, *, request_id: str, error_code: int, err
     """The message that carries an event to a dead-letter queue: the event as it was received, not a record."""
     cut = error_message.encode()[: limits.DEAD_LETTER_MESSAGE_BYTES].decode(errors="ignore")
     attributes: dict[str, str | int | bytes] = {"RequestID": request_id, "ErrorCode": error_code}
-    if cut:
+    # An event may be as large as a message may: better without the text than not at all.
+    if cut and len(payload) + _ENVELOPE_BYTES + len(cut.encode()) <= limits.SQS_MESSAGE_BYTES:
         attributes["ErrorMessage"] = cut
     return OutboundMessage(body=payload, attributes=attributes)
 

@@ -48,8 +48,9 @@ class ResourceStatus:
 class Adapter(Protocol):
     """Found through the entry point group ``eventflow.adapters``: a callable that takes AdapterSettings.
 
-    Constructing it is inert; entering it connects; leaving it closes everything it opened. Asking for a source
-    or sink of a service the adapter does not serve raises ResourceNotFoundError.
+    Constructing it is inert, and raises ConfigurationError if an option is wrong; entering it connects; leaving it
+    closes everything it opened. Asking for a source or sink of a service the adapter does not serve raises
+    ResourceNotFoundError.
     """
 
     async def __aenter__(self) -> Self: ...

@@ -297,7 +297,9 @@ async def deliveries_round_trip_exactly(h: EventQueueHarness) -> None:
     )
     deliveries = (
         PendingDelivery(destination=Destination(Service.SQS, "failures"), message=everything),
-        PendingDelivery(destination=Destination(Service.FUNCTION, "audit"), message=OutboundMessage(body=b"{}")),
+        PendingDelivery(
+            destination=Destination(Service.FUNCTION, "audit"), message=OutboundMessage(body=b"{}", key=b"\xff\x00")
+        ),
     )
     finished = event.at(h.clock.time(), attempt=3, deliveries=deliveries, delivery_attempt=2)
     await store.reschedule(finished)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import isclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventflow.errors import ConfigurationError, Problem
@@ -60,7 +61,7 @@ def mark_with_settings(settings: FunctionSettings) -> Callable[[F], F]:
 
 
 def _marks_for(function: Callable[..., Any], decorator: str) -> Marks:
-    if not callable(function) or not hasattr(function, "__qualname__"):
+    if not callable(function) or isclass(function) or not hasattr(function, "__qualname__"):
         problem = Problem(
             where=decorator,
             message=f"decorates {function!r}, which is not a function",

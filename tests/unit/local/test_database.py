@@ -230,9 +230,30 @@ async def test_a_directory_that_cannot_be_made_is_named_with_the_mend(tmp_path: 
     assert "writable" in message
 
 
+async def test_a_file_in_the_place_of_the_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    assert f"{tmp_path / 'data'} is a file, and has to be a directory" in await refused(tmp_path / "data" / "state.db")
+
+
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "state.db").write_bytes(b"a diary" * 1_000)
-    assert "not a database" in await refused(tmp_path / "state.db")
+    message = await refused(tmp_path / "state.db")
+    assert "not a database" in message
+    assert "move it away" in message
+
+
+async def test_a_database_that_another_process_keeps_locked_is_not_called_unwritable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path):
+        pass
+    connection = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr("eventflow_local.database.BUSY_TIMEOUT_SECONDS", 0.01)
+    message = await refused(tmp_path / "state.db")
+    connection.close()
+    assert "another process has kept it locked" in message
+    assert "writable" not in message
 
 
 async def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:

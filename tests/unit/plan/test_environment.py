@@ -88,6 +88,8 @@ def test_every_wrong_value_is_reported_at_once(tmp_path: Path) -> None:
         region = true
         [environments.local.sources.kafka]
         bootstrap_servers = []
+        [environments.local.sources.sqz]
+        adapter = "local"
         [environments.local.resources]
         "sqs:orders" = 7
         """,
@@ -95,7 +97,7 @@ def test_every_wrong_value_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_environment(directory=tmp_path)
     fields = {problem.field for problem in caught.value.problems}
-    assert fields == {"adapter", "concurrency", "region", "sources.kafka", "resources.sqs:orders"}
+    assert fields == {"adapter", "concurrency", "region", "sources.kafka", "sources.sqz", "resources.sqs:orders"}
 
 
 def test_a_stray_table_is_refused(tmp_path: Path) -> None:

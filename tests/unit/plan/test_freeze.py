@@ -168,8 +168,8 @@ def test_two_handlers_on_one_route() -> None:
     def two(event: dict[str, Any]) -> None: ...
 
     [problem] = app_problems(one, two)
-    assert "two @on_http('GET /orders/{name}'): answers the same route as" in problem
-    assert "one @on_http('GET /orders/{id}')" in problem
+    assert 'two @on_http("GET /orders/{name}"): answers the same route as' in problem
+    assert 'one @on_http("GET /orders/{id}")' in problem
 
 
 def test_two_functions_with_one_name() -> None:

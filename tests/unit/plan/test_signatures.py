@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -292,3 +292,84 @@ def test_two_models_for_one_body_are_a_mistake() -> None:
 
     [problem] = mistakes(handler)
     assert "parameters 'order' and 'other' both take the request body" in problem
+
+
+def test_lambdas_two_arguments_are_told_apart_from_path_parameters() -> None:
+    @on_http("GET /orders/{id}")
+    def by_name(id, event, context):  # type: ignore[no-untyped-def]
+        return id, event, context
+
+    @on_http("GET /orders/{id}")
+    def by_place(id, request, ctx):  # type: ignore[no-untyped-def]
+        return id, request, ctx
+
+    subject = request({"id": "1"})
+    for handler in (by_name, by_place):
+        id_, event, context = call(handler, subject)
+        assert (id_, event["pathParameters"], context) == ("1", {"id": "1"}, CONTEXT)
+
+
+def test_an_unannotated_event_behind_the_context_is_the_event() -> None:
+    @on_sns("t")
+    def handler(context, event):  # type: ignore[no-untyped-def]
+        return context, event
+
+    assert call(handler, {"a": 1}) == (CONTEXT, {"a": 1})
+
+
+def test_a_third_unannotated_parameter_is_refused() -> None:
+    @on_sns("t")
+    def handler(event, context, extra):  # type: ignore[no-untyped-def]
+        return extra
+
+    [mistake] = mistakes(handler)
+    assert "parameter 'extra': has no annotation, and is neither the event nor the context" in mistake
+
+
+def test_a_generator_is_refused_because_calling_it_would_run_nothing() -> None:
+    @on_sqs("q")
+    async def asynchronous(message: str) -> AsyncIterator[int]:
+        yield 1
+
+    @on_sqs("q")
+    def plain(message: str) -> Iterator[int]:
+        yield 1
+
+    for handler in (asynchronous, plain):
+        [mistake] = mistakes(handler)
+        assert "is a generator: calling it runs none of its code (return a value instead" in mistake
+
+
+def test_a_get_request_has_no_body_to_fill_a_parameter_from() -> None:
+    @on_http("GET /orders")
+    def wrong(limit: int) -> None: ...
+
+    @on_http("GET /orders")
+    @on_http("POST /orders")
+    def either(order: Order | None = None) -> Any:
+        return order
+
+    [mistake] = mistakes(wrong)
+    assert "parameter 'limit': would be the body, and a GET request has none" in mistake
+    endpoints = App([either]).freeze(Environment()).routes
+    assert [found.endpoint.call(request(body=b'{"id": "1", "total": 2}'), CONTEXT) for found in endpoints] == [
+        None,
+        Order(id="1", total=2),
+    ]
+
+
+def test_a_path_parameter_of_a_type_that_nothing_can_become_is_refused() -> None:
+    class Opaque: ...
+
+    def handler(id: Any) -> None: ...
+
+    handler.__annotations__["id"] = Opaque
+    [mistake] = mistakes(on_http("GET /orders/{id}")(handler))
+    assert "parameter 'id': no path parameter can become" in mistake
+
+
+def test_a_class_is_no_handler() -> None:
+    with pytest.raises(ConfigurationError, match="which is not a function"):
+
+        @on_sqs("q")
+        class Handler: ...

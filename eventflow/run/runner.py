@@ -1,0 +1,132 @@
+"""Running a plan: adapters around the supervisor, the HTTP server beside it."""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+
+from eventflow.run.adapters import Adapters, WrapAdapter, open_plan
+from eventflow.runtime.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from anyio.abc import TaskStatus
+
+    from eventflow.plan.plan import Plan
+    from eventflow.ports import Clock
+    from eventflow.runtime.invoker import Observer
+    from eventflow.runtime.stopping import StopSignal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How to run a plan. ``port`` 0 takes a free one; ``host`` ``None`` serves no HTTP at all.
+
+    ``drain_seconds`` is how long in-flight work may finish after the first request to stop.
+    """
+
+    host: str | None = "127.0.0.1"
+    port: int = 8000
+    drain_seconds: float = 25.0
+    access_log: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What is known once everything runs. ``address`` is ``http://127.0.0.1:8000``, or ``None``."""
+
+    address: str | None
+
+
+class SystemClock:
+    """The wall clock of the machine."""
+
+    def time(self) -> float:
+        return time.time()
+
+
+@asynccontextmanager
+async def running(
+    plan: Plan,
+    *,
+    stop: StopSignal,
+    clock: Clock | None = None,
+    draw: Callable[[], float] = random.random,
+    drain_seconds: float = 25.0,
+    wrap_adapter: WrapAdapter | None = None,
+    observer: Observer | None = None,
+) -> AsyncIterator[Supervisor]:
+    """Run a plan inside the block, without a server: open its adapters, poll its sources, run its events.
+
+    ``draw`` returns the jitter of every backoff, from 0 to 1. ``wrap_adapter`` may put an adapter of its own around
+    each; ``observer`` is told of every invocation.
+    Raises ConfigurationError if an adapter or a resource named by the plan is not there, UnavailableError if a
+    service cannot be reached.
+    """
+    clock = clock or SystemClock()
+    async with (
+        Adapters(plan.environment, clock=clock, wrap=wrap_adapter) as adapters,
+        open_plan(plan, adapters) as opened,
+    ):
+        supervisor = Supervisor(plan, opened, clock=clock, random=draw, drain_seconds=drain_seconds, observer=observer)
+        async with supervisor.started(stop):
+            yield supervisor
+
+
+async def run_plan(plan: Plan, options: RunOptions, *, stop: StopSignal, on_started: Callable[[Started], None]) -> None:
+    """Run a plan until ``stop`` is requested: open its adapters, serve its routes, poll its sources.
+
+    Raises what :func:`running` raises, and PortInUseError if the port is taken.
+    """
+    async with (
+        anyio.create_task_group() as servers,
+        running(plan, stop=stop, drain_seconds=options.drain_seconds) as supervisor,
+    ):
+        address = None
+        if options.host is not None:
+            served = anyio.Event()
+            address = await servers.start(_serve, supervisor, options, options.host, stop, served)
+            supervisor.drain_also(served.wait)
+        on_started(Started(address=address))
+        await stop.graceful()
+
+
+async def _serve(
+    supervisor: Supervisor,
+    options: RunOptions,
+    host: str,
+    stop: StopSignal,
+    served: anyio.Event,
+    *,
+    task_status: TaskStatus[str],
+) -> None:
+    """Serve the plan's routes; ``served`` is set when the last request is answered."""
+    from eventflow.runtime.http.app import HttpApp
+    from eventflow.runtime.http.server import serve_http
+
+    app = HttpApp(
+        supervisor.plan,
+        supervisor.functions,
+        accept=supervisor.event_path.accept,
+        metrics=supervisor.metrics,
+        readiness=lambda: supervisor.readiness.problems,
+        clock=supervisor.clock,
+    )
+    try:
+        await serve_http(
+            app,
+            host=host,
+            port=options.port,
+            stop=stop,
+            drain_seconds=options.drain_seconds,
+            access_log=options.access_log,
+            task_status=task_status,
+        )
+    finally:
+        served.set()

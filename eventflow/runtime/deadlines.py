@@ -1,0 +1,64 @@
+"""Timeouts without a timer per invocation.
+
+A function's timeout is constant, so its deadlines are reached in the order they were set: one timer, armed for
+the oldest, watches all of them. It cancels the invocation's task; the invoker recognises its own cancellation
+by the entry that is gone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from eventflow.model.context import Context
+
+
+class Deadlines:
+    """The running invocations of one function. ``watch`` them, and ``unwatch`` them when they end."""
+
+    __slots__ = ("_handle", "_loop", "_running")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._running: dict[Context, tuple[float, asyncio.Task[object]]] = {}
+        self._handle: asyncio.TimerHandle | None = None
+
+    @property
+    def watched(self) -> int:
+        """How many invocations of the function run now."""
+        return len(self._running)
+
+    def watch(self, context: Context, deadline: float, task: asyncio.Task[object]) -> None:
+        """Cancel ``task`` at ``deadline`` (loop time) unless ``unwatch`` comes first."""
+        self._running[context] = (deadline, task)
+        if self._handle is None:
+            self._handle = self._loop.call_at(deadline, self._expire)
+
+    def unwatch(self, context: Context) -> bool:
+        """The invocation ended by itself: true; false if its deadline cancelled it."""
+        return self._running.pop(context, None) is not None
+
+    def watches(self, context: Context) -> bool:
+        """Whether the invocation still has time: false once its deadline cancelled it."""
+        return context in self._running
+
+    def _expire(self) -> None:
+        self._handle = None
+        # A timer may fire within the clock's resolution, a hair before its deadline.
+        now = self._loop.time() + 1e-6
+        while self._running:
+            context, (deadline, task) = next(iter(self._running.items()))
+            if deadline > now:
+                self._handle = self._loop.call_at(deadline, self._expire)
+                return
+            del self._running[context]
+            task.cancel()
+
+    def close(self) -> None:
+        """Stop the timer. Invocations still running are no longer watched."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        self._running.clear()

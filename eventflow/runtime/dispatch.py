@@ -1,0 +1,170 @@
+"""Running many small jobs: a pool of long-lived workers, with order per key where it is asked for.
+
+A task per record costs more than most handlers. Here a record costs one entry in a deque; a key costs one
+dictionary entry while it has records in flight, and nothing afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from eventflow.runtime.cancellation import forget_cancellation, is_stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+    from anyio.abc import TaskGroup
+
+T = TypeVar("T")
+
+
+class Dispatcher(Generic[T]):
+    """Runs ``run(item)`` for every pushed item on at most ``workers`` tasks.
+
+    Items with the same key run one after the other, in the order they were pushed; items with different keys,
+    and items without one (``None``), run side by side. At most ``capacity`` items are held: ``push`` more only
+    after ``room`` returned. ``run`` returns ``None`` when the item is done, or the seconds after which to run it
+    again: until then its key stays blocked, but no worker waits for it. An exception out of ``run`` ends the task
+    group: jobs turn theirs into outcomes. A job that cancels the task it runs on loses its item and nothing else.
+    """
+
+    def __init__(
+        self, run: Callable[[T], Awaitable[float | None]], *, workers: int, capacity: int, tasks: TaskGroup
+    ) -> None:
+        self._run = run
+        self._tasks = tasks
+        self._maximum_workers = workers
+        self._capacity = capacity
+        self._workers = 0
+        self._held = 0
+        self._abandoned = False
+        self._ready: deque[tuple[Hashable, T]] = deque()
+        # key → what waits behind the item in flight; None while nothing does
+        self._keys: dict[Hashable, deque[T] | None] = {}
+        self._paused: dict[object, asyncio.TimerHandle] = {}
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._room: deque[asyncio.Future[None]] = deque()
+        self._quiet: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def held(self) -> int:
+        """Items pushed and not finished."""
+        return self._held
+
+    @property
+    def free(self) -> int:
+        """How many more items may be pushed now."""
+        return max(0, self._capacity - self._held)
+
+    def push(self, item: T, key: Hashable = None) -> None:
+        """Hand over an item. The caller has seen ``free``, or waited for ``room``."""
+        self._held += 1
+        if key is not None:
+            if key in self._keys:
+                waiting = self._keys[key]
+                if waiting is None:
+                    self._keys[key] = deque((item,))
+                else:
+                    waiting.append(item)
+                return
+            self._keys[key] = None
+        self._make_ready(key, item)
+
+    def abandon(self) -> None:
+        """Forget every item that is not running now. The caller pushes no more."""
+        for timer in self._paused.values():
+            timer.cancel()
+        waiting = sum(len(behind) for behind in self._keys.values() if behind)
+        self._held -= len(self._ready) + len(self._paused) + waiting
+        self._ready.clear()
+        self._paused.clear()
+        self._keys.clear()
+        self._abandoned = True
+        self._notice_quiet()
+
+    async def room(self) -> None:
+        """Return once an item may be pushed."""
+        while self._held >= self._capacity:
+            await _wait_in(self._room)
+
+    async def quiet(self) -> None:
+        """Return once nothing is held."""
+        while self._held:
+            await _wait_in(self._quiet)
+
+    async def _be_a_worker(self) -> None:
+        while True:
+            try:
+                await self._work()
+            except asyncio.CancelledError:
+                if is_stopping():
+                    raise
+                forget_cancellation()
+
+    async def _work(self) -> None:
+        run, ready = self._run, self._ready
+        while True:
+            while not ready:
+                await _wait_in(self._idle)
+            key, item = ready.popleft()
+            pause: float | None = None
+            try:
+                pause = await run(item)
+            finally:
+                if pause is None or self._abandoned:
+                    self._done(key)
+                else:
+                    self._pause(key, item, pause)
+
+    def _make_ready(self, key: Hashable, item: T) -> None:
+        self._ready.append((key, item))
+        if self._idle:
+            _wake_one(self._idle)
+        elif self._workers < self._maximum_workers:
+            self._workers += 1
+            self._tasks.start_soon(self._be_a_worker)
+
+    def _pause(self, key: Hashable, item: T, seconds: float) -> None:
+        def resume() -> None:
+            del self._paused[resume]
+            self._make_ready(key, item)
+
+        self._paused[resume] = asyncio.get_running_loop().call_later(seconds, resume)
+
+    def _done(self, key: Hashable) -> None:
+        self._held -= 1
+        if key is not None:
+            waiting = self._keys.get(key)
+            if waiting:
+                self._ready.append((key, waiting.popleft()))
+            else:
+                self._keys.pop(key, None)
+        if self._room:
+            _wake_one(self._room)
+        if not self._held:
+            self._notice_quiet()
+
+    def _notice_quiet(self) -> None:
+        while self._quiet and not self._held:
+            _wake_one(self._quiet)
+
+
+async def _wait_in(line: deque[asyncio.Future[None]]) -> None:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    line.append(future)
+    try:
+        await future
+    except asyncio.CancelledError:
+        if future.done() and not future.cancelled():
+            _wake_one(line)  # pass the turn on
+        raise
+
+
+def _wake_one(line: deque[asyncio.Future[None]]) -> None:
+    while line:
+        future = line.popleft()
+        if not future.done():
+            future.set_result(None)
+            return

@@ -1,0 +1,45 @@
+"""What goes back to the client."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eventflow.runtime.http.asgi import Header, Send
+
+JSON: Final = (b"content-type", b"application/json")
+TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
+
+_BODYLESS: Final = frozenset({204, 304})
+
+
+class Answer(NamedTuple):
+    """One HTTP response. ``headers`` leave out ``content-length``, which is added when it is sent."""
+
+    status: int
+    headers: Sequence[Header]
+    body: bytes = b""
+
+
+def message(status: int, text: str) -> Answer:
+    """An answer of HTTP APIs' own: ``{"message": text}``."""
+    return Answer(status, (JSON,), json.dumps({"message": text}, separators=(",", ":")).encode())
+
+
+async def send_answer(send: Send, answer: Answer, method: str, request_id: Header) -> None:
+    """Send an answer in two messages. A client that is gone by now gets nothing, and that is no error."""
+    status, headers, body = answer
+    if status in _BODYLESS:
+        sent, body = [*headers, request_id], b""
+    else:
+        sent = [*headers, (b"content-length", b"%d" % len(body)), request_id]
+        if method == "HEAD":
+            body = b""
+    try:
+        await send({"type": "http.response.start", "status": status, "headers": sent})
+        await send({"type": "http.response.body", "body": body})
+    except OSError:  # how ASGI servers say that the client has gone
+        return

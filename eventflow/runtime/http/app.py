@@ -1,0 +1,86 @@
+"""The ASGI application: the app's routes, with the Invoke API and the admin pages under paths of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from eventflow.runtime.http.admin import PATHS, Admin
+from eventflow.runtime.http.answers import send_answer
+from eventflow.runtime.http.bodies import ClientGoneError
+from eventflow.runtime.http.invoke_api import PREFIXES, InvokeApi
+from eventflow.runtime.http.routes import Routes
+from eventflow.runtime.request_ids import request_ids
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Mapping
+
+    from eventflow.model.outcome import Outcome
+    from eventflow.plan.plan import Plan
+    from eventflow.ports import Clock
+    from eventflow.runtime.functions import Functions
+    from eventflow.runtime.http.asgi import Receive, Scope, Send
+    from eventflow.runtime.http.invoke_api import Accept
+    from eventflow.runtime.metrics import Metrics
+
+
+class HttpApp:
+    """A plan's HTTP side, as an ASGI application for the ``http`` scope.
+
+    ``accept`` takes asynchronous invocations: :meth:`EventPath.accept`. ``readiness`` tells the problem of each
+    part that has one. ``invoke_api`` and ``admin`` say whether those are served here, to whoever reaches the
+    port; a user's own route with the very path of an admin page wins over it.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        functions: Functions,
+        *,
+        accept: Accept,
+        metrics: Metrics,
+        readiness: Callable[[], Mapping[str, str]],
+        clock: Clock,
+        invoke_api: bool = True,
+        admin: bool = True,
+    ) -> None:
+        self._next_request_id = request_ids()
+        self._routes = Routes(plan.routes, functions, clock)
+        self._invoke_api = InvokeApi(plan.environment, functions, accept, self._next_request_id, clock)
+        self._prefixes = PREFIXES if invoke_api else ()
+        self._admin = Admin(metrics, functions, readiness)
+        self._admin_paths = frozenset(path for path in PATHS if admin and not self._routes.spells_out(path))
+
+    @property
+    def outliving(self) -> frozenset[asyncio.Task[Outcome]]:
+        """Invocations that may outlive their requests; whoever stops the server waits for them."""
+        return self._routes.outliving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. A client that leaves meanwhile does not stop the function."""
+        if scope["type"] != "http":
+            await _refuse_scope(scope, receive, send)
+            return
+        raw_path = scope.get("raw_path")
+        path = raw_path.decode("latin-1") if raw_path is not None else quote(scope["path"])
+        method: str = scope["method"]
+        if path.startswith(self._prefixes):
+            await self._invoke_api.serve(path, scope, receive, send)
+            return
+        request_id = self._next_request_id()
+        if path in self._admin_paths:
+            answer = self._admin.answer(path, scope)
+        else:
+            try:
+                answer = await self._routes.answer(method, path, scope, receive, request_id)
+            except ClientGoneError:
+                return
+        await send_answer(send, answer, method, (b"apigw-requestid", request_id.encode()))
+
+
+async def _refuse_scope(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "websocket":
+        raise NotImplementedError(f"the ASGI scope {scope['type']!r} is not served here")
+    await receive()
+    await send({"type": "websocket.close", "code": 1000})
