@@ -1,0 +1,101 @@
+"""``eventflow invoke``: call one function in this process, without a server."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from eventflow.cli.options import (
+    SETTINGS,
+    environment_option,
+    load_named_environment,
+    load_target,
+    log_format_option,
+    log_level_option,
+    target_options,
+)
+from eventflow.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from eventflow.cli.logs import LogFormat
+    from eventflow.plan.plan import Plan
+
+
+@click.command(context_settings=SETTINGS, short_help="Invoke one function in this process.")
+@target_options()
+@click.argument("function")
+@click.option("-e", "--event", type=click.File("rb"), help="A JSON file with the event; - is standard input.")
+@click.option(
+    "--invocation-type",
+    type=click.Choice(("RequestResponse", "Event", "DryRun"), case_sensitive=False),
+    default="RequestResponse",
+    help="Wait for the result; or accept the event and run it once, leaving retries to `serve`; or only check.",
+)
+@environment_option
+@log_level_option
+@log_format_option
+def invoke(
+    *,
+    target: str,
+    function: str,
+    app_dir: Path,
+    factory: bool,
+    event: IO[bytes] | None,
+    invocation_type: str,
+    env: str | None,
+    log_level: str,
+    log_format: LogFormat,
+) -> None:
+    """Invoke FUNCTION of TARGET with an event ({} by default) and print its response.
+
+    A function error is printed on standard error, and the exit code is 1. Logs go to standard error, too.
+    With --invocation-type Event the request id is printed.
+    """
+    from eventflow.cli.logs import configure_logging
+
+    configure_logging(level=log_level, log_format=log_format, stream=sys.stderr)
+    environment = load_named_environment(env)
+    plan = load_target(target, app_dir=app_dir, factory=factory).freeze(environment)
+    payload = event.read() if event else b"{}"
+    _require_function(plan, target, function)
+    match invocation_type:
+        case "DryRun":
+            from eventflow.runtime.request_path import decode
+
+            decode(payload)
+        case "Event":
+            _accept(plan, function, payload)
+        case _:
+            _invoke_and_wait(plan, function, payload)
+
+
+def _require_function(plan: Plan, target: str, function: str) -> None:
+    if function not in plan.functions:
+        hint = f"functions: {', '.join(plan.functions)}"
+        raise ConfigurationError([Problem(where=target, message=f"has no function {function!r}", hint=hint)])
+
+
+def _accept(plan: Plan, function: str, payload: bytes) -> None:
+    from eventflow.cli.event_loop import run_async
+    from eventflow.run.invoking import accept_once
+
+    click.echo(run_async(accept_once, plan, function, payload))
+
+
+def _invoke_and_wait(plan: Plan, function: str, payload: bytes) -> None:
+    from eventflow.cli.event_loop import run_async
+    from eventflow.model.outcome import Succeeded, Throttled
+    from eventflow.run.invoking import invoke_once
+
+    outcome, body = run_async(invoke_once, plan, function, payload).response
+    if isinstance(outcome, Throttled):
+        click.echo(f"{click.style('error:', fg='red', bold=True)} throttled: {outcome.reason}", err=True)
+        click.get_current_context().exit(1)
+    failed = not isinstance(outcome, Succeeded)
+    click.echo(body or b"null", err=failed)
+    if failed:
+        click.get_current_context().exit(1)

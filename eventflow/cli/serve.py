@@ -1,0 +1,131 @@
+"""``eventflow serve`` and ``eventflow dev``: their options. What they do is in ``serving`` and ``reload``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from eventflow.cli.options import (
+    SETTINGS,
+    environment_option,
+    log_format_option,
+    log_level_option,
+    target_options,
+)
+
+if TYPE_CHECKING:
+    from eventflow.cli.logs import LogFormat
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """What ``serve`` was told; the fields are its options."""
+
+    target: str
+    app_dir: Path
+    factory: bool
+    env: str | None
+    host: str
+    port: int
+    log_level: str
+    log_format: LogFormat
+    access_log: bool
+    timeout_graceful_shutdown: float
+
+    def arguments(self) -> list[str]:
+        """The command line that serves the same way, without reloading."""
+        arguments = ["serve", self.target, "--no-reload", "--app-dir", str(self.app_dir)]
+        arguments += ["--factory"] if self.factory else []
+        arguments += ["--env", self.env] if self.env else []
+        arguments += ["--host", self.host, "--port", str(self.port)]
+        arguments += ["--log-level", self.log_level, "--log-format", self.log_format]
+        arguments += ["--access-log" if self.access_log else "--no-access-log"]
+        return [*arguments, "--timeout-graceful-shutdown", str(self.timeout_graceful_shutdown)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchOptions:
+    """Which files restart the app. Patterns are shell patterns on a file's name or its path under a directory."""
+
+    directories: tuple[Path, ...]
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+def _serve_options(command: Command) -> Command:
+    for decorate in (
+        click.option(
+            "--timeout-graceful-shutdown",
+            type=click.FloatRange(min=0),
+            default=25.0,
+            metavar="SECONDS",
+            help="How long work in flight may finish after the first signal to stop.",
+        ),
+        click.option("--access-log/--no-access-log", default=True, help="Log every HTTP request."),
+        log_format_option,
+        log_level_option,
+        click.option(
+            "--reload-exclude", multiple=True, metavar="PATTERN", help="Files that do not restart it. Repeatable."
+        ),
+        click.option(
+            "--reload-include", multiple=True, metavar="PATTERN", help="Files that restart it, beside *.py. Repeatable."
+        ),
+        click.option(
+            "--reload-dir",
+            multiple=True,
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            help="A directory to watch instead of --app-dir. Repeatable.",
+        ),
+        click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes a free one."),
+        click.option("--host", default="127.0.0.1", help="The address to listen on; 0.0.0.0 for every one."),
+        environment_option,
+        target_options(),
+    ):
+        command = decorate(command)
+    return command
+
+
+@click.command(context_settings=SETTINGS, short_help="Run the functions of an app.")
+@_serve_options
+@click.option("--reload/--no-reload", default=False, help="Restart when a file changes.")
+def serve(*, reload: bool, **options: Any) -> None:
+    """Run the functions of TARGET: answer HTTP, poll sources, deliver events.
+
+    TARGET is module, module:attribute or path/to/file.py[:attribute].
+    """
+    _run(reload=reload, **options)
+
+
+@click.command(context_settings=SETTINGS, short_help="Run them, and restart when a file changes.")
+@_serve_options
+def dev(**options: Any) -> None:
+    """Run the functions of TARGET and restart when a file changes: serve --reload."""
+    _run(reload=True, **options)
+
+
+def _run(
+    *,
+    reload: bool,
+    reload_dir: tuple[Path, ...],
+    reload_include: tuple[str, ...],
+    reload_exclude: tuple[str, ...],
+    **options: Any,
+) -> None:
+    serve_options = ServeOptions(**options)
+    if reload:
+        from eventflow.cli.reload import serve_and_reload
+
+        directories = reload_dir or (serve_options.app_dir,)
+        watch = WatchOptions(directories=directories, include=reload_include, exclude=reload_exclude)
+        exit_code = serve_and_reload(serve_options, watch)
+    else:
+        from eventflow.cli.serving import serve_app
+
+        exit_code = serve_app(serve_options)
+    click.get_current_context().exit(exit_code)

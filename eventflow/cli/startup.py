@@ -1,0 +1,61 @@
+"""What is said once everything runs: functions, triggers, address, data directory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from eventflow.cli.embedded import data_of
+from eventflow.cli.output import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from eventflow.plan.environment import Environment
+    from eventflow.plan.plan import FunctionPlan, Plan
+    from eventflow.run.runner import Started
+
+FUNCTION_HEADER: Final = ("function", "trigger", "model", "adapter")
+
+
+def startup_text(plan: Plan, started: Started) -> str:
+    """The table for a terminal."""
+    facts = [("app", plan.app_name), ("environment", _environment(plan.environment))]
+    facts += [("address", started.address)] if started.address else []
+    lines = ["", table(FUNCTION_HEADER, list(function_rows(plan)), indent=2), ""]
+    lines += [f"  {click.style(f'{name:11}', dim=True)}  {value}" for name, value in facts]
+    return "\n".join([*lines, "", click.style("  Ctrl-C stops it", dim=True), ""])
+
+
+def ready_fields(plan: Plan, started: Started) -> dict[str, Any]:
+    """The same for a log record."""
+    return {
+        "app": plan.app_name,
+        "environment": plan.environment.name,
+        "address": started.address,
+        "data": data_of(plan.environment),
+        "functions": list(plan.functions),
+    }
+
+
+def function_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
+    """One row per trigger, under FUNCTION_HEADER; the function's name on its first."""
+    for function in plan.functions.values():
+        name = function.name
+        for row in _trigger_rows(plan, function):
+            yield (name, *row)
+            name = ""
+
+
+def _trigger_rows(plan: Plan, function: FunctionPlan) -> Iterator[tuple[str, str, str]]:
+    for trigger in function.definition.triggers:
+        adapter = "" if trigger.service == "http" else plan.environment.binding(trigger.service).adapter
+        yield trigger.decorator, trigger.invocation_model, adapter
+    if not function.definition.triggers:
+        yield "(invoked directly)", "", ""
+
+
+def _environment(environment: Environment) -> str:
+    data = data_of(environment)
+    return f"{environment.name} ({environment.adapter}{f', data in {data}' if data else ''})"

@@ -1,0 +1,77 @@
+"""``eventflow plan``: what applies, and who performs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eventflow.app import App
+from eventflow.cli.description import Setting, TriggerDescription, describe
+from eventflow.plan.environment import Environment, SourceBinding
+from eventflow.triggers.destinations import to_sqs
+from eventflow.triggers.function import function
+from eventflow.triggers.http import on_http
+from eventflow.triggers.kinesis import on_kinesis
+from eventflow.triggers.s3 import on_s3
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import RunCli, Write
+
+
+@on_http("GET /orders")
+@on_s3("uploads", suffix=".csv")
+@function(on_failure=to_sqs("failures"))
+def import_csv(event): ...  # type: ignore[no-untyped-def]
+
+
+@on_kinesis("clicks", maximum_retry_attempts=3)
+def count(record): ...  # type: ignore[no-untyped-def]
+
+
+def triggers(environment: Environment) -> dict[str, TriggerDescription]:
+    plan = App([import_csv, count]).freeze(environment)
+    return {trigger.decorator: trigger for described in describe(plan) for trigger in described.triggers}
+
+
+def test_the_embedded_environment_performs_everything_itself() -> None:
+    for trigger in triggers(Environment()).values():
+        assert {setting.performed_by for setting in trigger.settings} <= {"eventflow"}
+
+
+def test_a_service_performs_what_it_has_and_eventflow_the_rest() -> None:
+    environment = Environment(adapter="aws")
+    s3 = triggers(environment)['@on_s3("uploads")']
+    assert Setting("suffix", ".csv", "s3") in s3.settings
+    kinesis = {setting.name: setting for setting in triggers(environment)['@on_kinesis("clicks")'].settings}
+    assert kinesis["starting_position"].performed_by == "kinesis"
+    assert kinesis["maximum_retry_attempts"] == Setting("maximum_retry_attempts", "3", "eventflow")
+    assert kinesis["maximum_record_age_seconds"].value == "unlimited"
+
+
+def test_each_trigger_names_its_model_and_adapter() -> None:
+    environment = Environment(sources={"kinesis": SourceBinding(adapter="aws")})
+    found = triggers(environment)
+    assert (found['@on_kinesis("clicks")'].model, found['@on_kinesis("clicks")'].adapter) == ("polling", "aws")
+    assert (found['@on_s3("uploads")'].model, found['@on_s3("uploads")'].adapter) == ("asynchronous", "local")
+    assert (found['@on_http("GET /orders")'].model, found['@on_http("GET /orders")'].adapter) == ("synchronous", "")
+
+
+def test_retries_and_destinations_are_shown_where_they_apply() -> None:
+    plan = App([import_csv, count]).freeze(Environment())
+    settings = {described.name: {setting.name for setting in described.settings} for described in describe(plan)}
+    assert settings["import_csv"] == {
+        "timeout_seconds",
+        "maximum_retry_attempts",
+        "maximum_event_age_seconds",
+        "on_failure",
+    }
+    assert settings["count"] == {"timeout_seconds"}
+
+
+def test_the_command_prints_functions_triggers_and_settings(run_cli: RunCli, write: Write) -> None:
+    write("shop.py", "from eventflow.triggers.sqs import on_sqs\n@on_sqs('orders')\ndef expedite(order): ...\n")
+    result = run_cli("plan", "shop")
+    assert result.exit_code == 0
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["shop", "in", "environment", "local"] in lines
+    assert ['@on_sqs("orders")', "polling,", "adapter", "local"] in lines
+    assert ["batch_size", "10", "by", "eventflow"] in lines

@@ -1,0 +1,272 @@
+"""The command line as real processes: what only shows there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Write
+
+SHOP = """
+    import asyncio
+    import pathlib
+
+    from eventflow.triggers.function import function
+    from eventflow.triggers.http import on_http
+    from eventflow.triggers.sqs import on_sqs
+
+    @on_http("GET /hello/{name}")
+    async def hello(name: str):
+        return {"hello": name}
+
+    @on_http("GET /slow")
+    async def slow(event):
+        print("slow began", flush=True)
+        await asyncio.sleep(60)
+
+    @on_sqs("orders")
+    def expedite(order: str):
+        print("received " + order, flush=True)
+
+    @function
+    def greet(event):
+        if "name" not in event:
+            raise KeyError("name")
+        pathlib.Path("greeted").write_text(event["name"])
+        return {"greeting": "Hello " + event["name"]}
+"""
+
+
+def eventflow(*arguments: str, input: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(_command(arguments), input=input, capture_output=True, text=True, timeout=50)
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "eventflow", *arguments]
+
+
+class Running:
+    """A command that goes on."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        assert process.stdout is not None
+        self._lines = process.stdout
+
+    def line_with(self, text: str) -> str:
+        """The next line of its output that contains ``text``."""
+        for line in self._lines:
+            if text in line:
+                return line
+        raise AssertionError(f"it ended with {self.process.wait()} before it wrote {text!r}")
+
+    def ready(self) -> dict[str, Any]:
+        """The fields of its ready record."""
+        found: dict[str, Any] = json.loads(self.line_with('"message": "ready"'))
+        return found
+
+    def stop(self, *signals: signal.Signals) -> int:
+        """Send signals and wait for the exit code."""
+        for number in signals:
+            self.process.send_signal(number)
+        return self.process.wait()
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[Running]:
+    """Start a command; whatever is left of it is killed in the end. Its standard error is part of its output."""
+    process = subprocess.Popen(
+        _command(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        yield Running(process)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture
+def shop(write: Write) -> Path:
+    return write("shop.py", SHOP)
+
+
+def get(address: str, path: str) -> Any:
+    with urllib.request.urlopen(address + path, timeout=30) as response:
+        return json.load(response)
+
+
+def test_the_version_names_python_and_the_platform_and_needs_no_framework(directory: Path) -> None:
+    check = """
+import sys
+from eventflow.cli import main
+sys.argv = ["eventflow", "--version"]
+try:
+    main()
+except SystemExit:
+    print(sorted({"anyio", "asyncio", "pydantic", "uvicorn", "watchfiles"} & set(sys.modules)))
+"""
+    lines = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert lines[0].startswith("eventflow ")
+    assert sys.version.split()[0] in lines[0]
+    assert lines[1] == "[]"
+
+
+@pytest.mark.usefixtures("shop")
+def test_invoke_prints_the_response() -> None:
+    done = eventflow("invoke", "shop", "greet", "-e", "-", input='{"name": "Ada"}')
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"greeting": "Hello Ada"})
+
+
+@pytest.mark.usefixtures("shop")
+def test_invoke_prints_a_function_error_on_stderr_and_exits_with_1() -> None:
+    done = eventflow("invoke", "shop", "greet", "--log-level", "critical")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert json.loads(done.stderr)["errorType"] == "KeyError"
+
+
+@pytest.mark.usefixtures("shop")
+def test_invoke_with_event_runs_it_once_and_prints_the_request_id(directory: Path) -> None:
+    done = eventflow("invoke", "shop", "greet", "--invocation-type", "Event", "-e", "-", input='{"name": "Ada"}')
+    assert done.returncode == 0
+    assert len(done.stdout.strip()) == 36
+    assert (directory / "greeted").read_text() == "Ada"
+
+
+@pytest.mark.usefixtures("shop")
+def test_invoke_with_dry_run_runs_nothing(directory: Path) -> None:
+    done = eventflow("invoke", "shop", "greet", "--invocation-type", "DryRun", "-e", "-", input='{"name": "Ada"}')
+    assert (done.returncode, done.stdout) == (0, "")
+    assert not (directory / "greeted").exists()
+
+
+@pytest.mark.usefixtures("shop")
+def test_invoking_a_function_that_is_not_there_names_those_that_are() -> None:
+    done = eventflow("invoke", "shop", "gret")
+    assert done.returncode == 3
+    assert "functions: hello, slow, expedite, greet" in done.stderr
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_tells_its_address_answers_and_stops_gracefully(number: signal.Signals) -> None:
+    with started("serve", "shop", "--port", "0") as serving:
+        address = serving.ready()["address"]
+        assert get(address, "/hello/Ada") == {"hello": "Ada"}
+        assert "GET /hello/Ada" in json.loads(serving.line_with("uvicorn.access"))["message"]
+        assert serving.stop(number) == 0
+
+
+@pytest.mark.usefixtures("shop")
+def test_serve_receives_what_another_terminal_sends() -> None:
+    with started("serve", "shop", "--port", "0", "--no-access-log") as serving:
+        serving.ready()
+        eventflow("send", "sqs", "orders", "order-1")
+        assert serving.line_with("received") == "received order-1\n"
+        assert serving.stop(signal.SIGTERM) == 0
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_second_ctrl_c_does_not_wait_for_work_in_flight() -> None:
+    with started("serve", "shop", "--port", "0") as serving:
+        host, port = serving.ready()["address"].removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            serving.line_with("slow began")
+            serving.process.send_signal(signal.SIGINT)
+            serving.line_with("stopping")
+            assert serving.stop(signal.SIGINT) == 130
+
+
+def test_a_start_that_hangs_can_be_interrupted(write: Write) -> None:
+    lifespan = """
+    import asyncio
+    from contextlib import asynccontextmanager
+    from eventflow.app import App
+
+    @asynccontextmanager
+    async def forever():
+        print("starting", flush=True)
+        await asyncio.Event().wait()
+        yield
+
+    app = App([greet], lifespan=forever)
+"""
+    write("shop.py", SHOP + lifespan)
+    with started("serve", "shop", "--port", "0") as serving:
+        serving.line_with("starting")
+        assert serving.stop(signal.SIGINT) == 0
+
+
+def test_a_run_that_breaks_down_says_so_in_its_log_and_exits_with_1(write: Write) -> None:
+    lifespan = """
+    from contextlib import asynccontextmanager
+    from eventflow.app import App
+
+    @asynccontextmanager
+    async def broken():
+        raise OSError("no database")
+        yield
+
+    app = App([greet], lifespan=broken)
+"""
+    write("shop.py", SHOP + lifespan)
+    done = eventflow("serve", "shop", "--port", "0")
+    assert done.returncode == 1
+    [record] = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (record["level"], done.stderr) == ("CRITICAL", "")
+    assert "OSError: no database" in record["exception"]
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_port_in_use_exits_with_4_and_no_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = eventflow("serve", "shop", "--port", str(port))
+    assert done.returncode == 4
+    assert f"error: 127.0.0.1:{port} is in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.usefixtures("shop")
+def test_text_shows_the_table_instead_of_a_record() -> None:
+    with started("serve", "shop", "--port", "0", "--log-format", "text") as serving:
+        assert serving.line_with("expedite").split() == [
+            "expedite",
+            '@on_sqs("orders")',
+            "sqs:orders",
+            "polling",
+            "local",
+        ]
+        assert serving.line_with("address").split()[1].startswith("http://127.0.0.1:")
+        assert serving.stop(signal.SIGTERM) == 0
+
+
+def test_dev_restarts_when_a_file_changes_and_waits_while_it_is_broken(write: Write) -> None:
+    write("shop.py", SHOP)
+    with started("dev", "shop", "--port", "0") as serving:
+        address = serving.ready()["address"]
+        assert get(address, "/hello/Ada") == {"hello": "Ada"}
+        write("shop.py", SHOP + "\n    this is not python\n")
+        serving.line_with("changed: shop.py; restarting")
+        serving.line_with("error: shop.py, line")
+        serving.line_with("waiting for a change")
+        write("shop.py", SHOP.replace('{"hello": name}', '{"goodbye": name}'))
+        serving.line_with("changed: shop.py; restarting")
+        assert get(serving.ready()["address"], "/hello/Ada") == {"goodbye": "Ada"}
+        assert serving.stop(signal.SIGTERM) == 0
