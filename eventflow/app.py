@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import isclass, isfunction
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +51,15 @@ class App:
         """Add one marked function, or every marked function of a module; returns the app.
 
         A function that is there already is not added again.
-        Raises ConfigurationError for a function without a decorator and a module without marked functions.
+        Raises ConfigurationError for a function without a decorator, a module without marked functions and one with
+        marked methods, which nothing would ever call.
         """
-        found = list(_marked_functions(functions)) if isinstance(functions, ModuleType) else [functions]
+        if isinstance(functions, ModuleType):
+            found = list(_marked_functions(functions))
+            if misplaced := list(_marked_methods(functions)):
+                raise ConfigurationError(misplaced)
+        else:
+            found = [functions]
         if not found or any(marks_of(handler) is None for handler in found):
             name = getattr(functions, "__qualname__", getattr(functions, "__name__", repr(functions)))
             hint = "mark functions with @function or one of the @on_... decorators"
@@ -86,6 +93,17 @@ def _marked_functions(module: ModuleType) -> Iterator[Callable[..., Any]]:
     for value in vars(module).values():
         if callable(value) and marks_of(value) is not None:
             yield value
+
+
+def _marked_methods(module: ModuleType) -> Iterator[Problem]:
+    for value in vars(module).values():
+        if isclass(value) and value.__module__ == module.__name__:
+            for member in vars(value).values():
+                method = member.__func__ if isinstance(member, classmethod | staticmethod) else member
+                if isfunction(method) and marks_of(method) is not None:
+                    where = f"{method.__module__}.{method.__qualname__}"
+                    hint = "define it at the top level of its module"
+                    yield Problem(where=where, message="has an eventflow decorator, but is in a class", hint=hint)
 
 
 def _definition(handler: Callable[..., Any]) -> FunctionDefinition:

@@ -6,13 +6,13 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final, Self
 
 from eventflow.errors import AdapterError, ResourceNotFoundError
-from eventflow_local import listing
 from eventflow_local.database import Database
 from eventflow_local.event_queue import LocalEventQueueStore
 from eventflow_local.notifications import NotificationQueue
 from eventflow_local.options import LocalOptions
 from eventflow_local.owners import Owner
-from eventflow_local.services import NOTIFICATIONS, QUEUES, SCHEMA, SINKS, STREAMS, Environment
+from eventflow_local.schema import SCHEMA
+from eventflow_local.services import NOTIFICATIONS, QUEUES, SINKS, STREAMS, Environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,7 +94,9 @@ class LocalAdapter:
         return await LocalEventQueueStore.open(environment.database, environment.owner, name)
 
     async def resources(self) -> Sequence[ResourceStatus]:
-        return await listing.resources(self._opened)
+        from eventflow_local.listing import resources  # only `eventflow list` needs it
+
+        return await resources(self._opened)
 
     @property
     def _opened(self) -> Environment:

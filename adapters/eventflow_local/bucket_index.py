@@ -18,22 +18,6 @@ from eventflow_local.notifications import enqueue, registered
 if TYPE_CHECKING:
     import sqlite3
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS buckets (
-    name TEXT PRIMARY KEY,
-    sequencer INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS bucket_objects (
-    bucket TEXT NOT NULL,
-    key TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    etag TEXT NOT NULL,
-    body BLOB,                  -- only in memory; otherwise the object is a file
-    PRIMARY KEY (bucket, key)
-);
-"""
-
 KEY_BYTES: Final = 1024
 PUT: Final = "ObjectCreated:Put"
 DELETE: Final = "ObjectRemoved:Delete"

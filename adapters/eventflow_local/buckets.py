@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from eventflow_local.notifications import NotificationQueue
     from eventflow_local.owners import Owner
 
-SETTLE_SECONDS: Final = 0.3
+SETTLE_SECONDS: Final = 1.0
+"""Copies over a network pause; half a file is worse than a late one. Renaming a file into place is never half."""
 
 
 def bucket_directory(data: Path, bucket: str) -> Path:

@@ -17,25 +17,6 @@ if TYPE_CHECKING:
     from eventflow_local.database import Database
     from eventflow_local.owners import Owner
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS events (
-    request_id TEXT NOT NULL UNIQUE,
-    claimant TEXT,
-    queue TEXT NOT NULL,
-    due_at REAL NOT NULL,
-    accepted_at REAL NOT NULL,
-    function_name TEXT NOT NULL,
-    source TEXT NOT NULL,
-    attempt INTEGER NOT NULL,
-    backoffs INTEGER NOT NULL,
-    delivery_attempt INTEGER NOT NULL,
-    deliveries TEXT,
-    payload BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS unclaimed_events ON events (queue, due_at) WHERE claimant IS NULL;
-CREATE TABLE IF NOT EXISTS event_claimants (claimant TEXT PRIMARY KEY) WITHOUT ROWID;
-"""
-
 OWNER_CHECK_SECONDS: Final = 1.0
 """How often an idle receive looks for claims of processes that died."""
 

@@ -20,32 +20,6 @@ if TYPE_CHECKING:
 
     from eventflow.model.records import PartitionId
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS consumer_groups (
-    name TEXT PRIMARY KEY,
-    generation INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS group_members (
-    group_name TEXT NOT NULL,
-    member TEXT NOT NULL,
-    expires_at REAL NOT NULL,
-    PRIMARY KEY (group_name, member)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS group_partitions (
-    group_name TEXT NOT NULL,
-    partition TEXT NOT NULL,
-    position INTEGER NOT NULL,               -- done up to and including
-    state TEXT,
-    committed INTEGER NOT NULL DEFAULT 0,    -- 0: position is only where to start
-    complete INTEGER NOT NULL DEFAULT 0,
-    assignee TEXT,                           -- the member that shall read it
-    owner TEXT,                              -- the member that does
-    generation INTEGER NOT NULL DEFAULT 0,   -- in which the owner got it
-    revoke_by REAL,                          -- when an owner that is not the assignee loses it
-    PRIMARY KEY (group_name, partition)
-) WITHOUT ROWID;
-"""
-
 BEGINNING: Final = -1
 """The position before every record."""
 

@@ -15,27 +15,6 @@ if TYPE_CHECKING:
 
     from eventflow.model.records import PartitionId
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS log_partitions (
-    id INTEGER PRIMARY KEY,
-    log TEXT NOT NULL,
-    name TEXT NOT NULL,
-    parents TEXT NOT NULL DEFAULT '[]',
-    next_position INTEGER NOT NULL DEFAULT 0,
-    closed_at REAL,
-    UNIQUE (log, name)
-);
-CREATE TABLE IF NOT EXISTS log_records (
-    partition_id INTEGER NOT NULL,
-    position INTEGER NOT NULL,
-    timestamp REAL NOT NULL,
-    key,                         -- text or bytes, as the service has it
-    data BLOB,
-    attributes TEXT,
-    PRIMARY KEY (partition_id, position)
-);
-"""
-
 READ_BYTES: Final = 10 * 1024 * 1024
 """What one read holds in memory, or one record if that is larger. Source: Kinesis API: GetRecords."""
 

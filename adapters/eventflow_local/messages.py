@@ -20,7 +20,7 @@ Attribute: TypeAlias = "str | int | bytes"
 MAXIMUM_ATTRIBUTES: Final = 10
 MAXIMUM_DELAY_SECONDS: Final = 900
 
-_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ATTRIBUTE_NAME: Final = re.compile(r"(?!aws\.|amazon\.)(?!.*\.\.)(?!\.)[A-Za-z0-9_.-]{1,256}(?<!\.)", re.IGNORECASE)
 _IDENTIFIER: Final = re.compile(r"[!-~]{1,128}")
 

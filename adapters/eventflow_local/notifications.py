@@ -25,26 +25,6 @@ if TYPE_CHECKING:
     from eventflow_local.database import Database
     from eventflow_local.owners import Owner
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS subscriptions (
-    id TEXT PRIMARY KEY,
-    service TEXT NOT NULL,
-    name TEXT NOT NULL,
-    subscriber TEXT NOT NULL,
-    settings TEXT NOT NULL,
-    registered_by TEXT NOT NULL,
-    delivered_by TEXT
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS subscriptions_by_resource ON subscriptions (service, name);
-CREATE TABLE IF NOT EXISTS notifications (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    subscription TEXT NOT NULL,
-    due_at REAL NOT NULL,
-    payload BLOB NOT NULL
-);
-CREATE INDEX IF NOT EXISTS notifications_by_due_time ON notifications (subscription, due_at, id);
-"""
-
 READ_LIMIT: Final = 10
 """Events that a source holds in memory at once."""
 TAKE_OVER_SECONDS: Final = 1.0
@@ -210,36 +190,42 @@ def _register(
     subscription: NotificationSubscription, identifier: str, owner: str, connection: sqlite3.Connection
 ) -> None:
     connection.execute(
-        "INSERT INTO subscriptions (id, service, name, subscriber, settings, registered_by) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET registered_by = excluded.registered_by",
+        "INSERT INTO subscriptions (id, service, name, subscriber, settings) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
         (
             identifier,
             SERVICES[type(subscription)],
             subscription.name,
             subscription.subscriber,
             json.dumps(asdict(subscription)),
-            owner,
         ),
     )
+    connection.execute("INSERT INTO registrations VALUES (?, ?) ON CONFLICT DO NOTHING", (identifier, owner))
 
 
 def _end_undeclared(identifier: str, owner: Owner, connection: sqlite3.Connection) -> None:
-    rows = connection.execute(
-        "SELECT id, registered_by FROM subscriptions"
-        " WHERE subscriber = (SELECT subscriber FROM subscriptions WHERE id = ?)",
+    others = connection.execute(
+        "SELECT id FROM subscriptions WHERE subscriber = (SELECT subscriber FROM subscriptions WHERE id = ?)",
         (identifier,),
     ).fetchall()
-    for other, registered_by in rows:
-        if not owner.is_alive(registered_by):
-            _end(other, connection)
+    for undeclared in [other for (other,) in others if not _is_declared(other, owner, connection)]:
+        _end(undeclared, connection)
+
+
+def _is_declared(identifier: str, owner: Owner, connection: sqlite3.Connection) -> bool:
+    """Whether any living process registered a subscription; the dead ones are forgotten."""
+    owners = connection.execute("SELECT owner FROM registrations WHERE subscription = ?", (identifier,)).fetchall()
+    dead = [(identifier, each) for (each,) in owners if not owner.is_alive(each)]
+    connection.executemany("DELETE FROM registrations WHERE subscription = ? AND owner = ?", dead)
+    return len(dead) < len(owners)
 
 
 def _end(identifier: str, connection: sqlite3.Connection) -> None:
-    """Forget a subscription. If the same function still subscribes to the same resource, with other settings,
-    it gets what was waiting; otherwise that is dropped, as AWS drops it."""
+    """Forget a subscription that nobody declares. If the same function still subscribes to the same resource, with
+    other settings, it gets what was waiting; otherwise that is dropped, as AWS drops it."""
     row = connection.execute(
         "SELECT other.id FROM subscriptions gone JOIN subscriptions other USING (service, name, subscriber)"
-        " WHERE gone.id = ? AND other.id <> gone.id AND other.registered_by <> gone.registered_by LIMIT 1",
+        " WHERE gone.id = ? AND other.id IN (SELECT subscription FROM registrations) LIMIT 1",
         (identifier,),
     ).fetchone()
     connection.execute("DELETE FROM subscriptions WHERE id = ?", (identifier,))

@@ -25,33 +25,6 @@ if TYPE_CHECKING:
     from eventflow_local.messages import Attribute
     from eventflow_local.options import QueueOptions
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS queues (name TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,    -- the order of sending
-    queue TEXT NOT NULL,
-    message_id TEXT NOT NULL,
-    body TEXT NOT NULL,
-    attributes TEXT,                         -- message attributes in wire form, as JSON
-    group_id TEXT,
-    deduplication_id TEXT,
-    sent_at REAL NOT NULL,
-    visible_at REAL NOT NULL,
-    receives INTEGER NOT NULL DEFAULT 0,
-    receipt INTEGER NOT NULL DEFAULT 0,      -- the only one that is good; grows
-    first_received_at REAL,
-    dead_letter_source TEXT                  -- the ARN of the queue it was moved from
-);
-CREATE INDEX IF NOT EXISTS messages_by_visibility ON messages (queue, visible_at, id, sent_at);
-CREATE INDEX IF NOT EXISTS messages_by_order ON messages (queue, id, visible_at, group_id, sent_at);
-CREATE TABLE IF NOT EXISTS message_deduplication (
-    queue TEXT NOT NULL,
-    deduplication_id TEXT NOT NULL,
-    expires_at REAL NOT NULL,
-    PRIMARY KEY (queue, deduplication_id)
-) WITHOUT ROWID;
-"""
-
 DEDUPLICATION_SECONDS: Final = 300
 
 _RECEIPT: Final = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")

@@ -10,7 +10,7 @@ from anyio import lowlevel
 from eventflow.errors import ConfigurationError, InvalidMessageError, Problem
 from eventflow.model.records import SourceIdentity
 from eventflow.ports import QueueProperties
-from eventflow_local import messages, queue_engine
+from eventflow_local import messages
 from eventflow_local.options import is_queue_name
 from eventflow_local.queue_engine import NewMessage, Queue, Received
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from eventflow.ports import AdapterSettings
     from eventflow_local.database import Database
     from eventflow_local.options import LocalOptions
-
-SCHEMA: Final = queue_engine.SCHEMA
 
 MAXIMUM_RECEIVE: Final = 10
 MAXIMUM_WAIT_SECONDS: Final = 300.0

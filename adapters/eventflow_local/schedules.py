@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 import anyio
@@ -31,14 +30,6 @@ if TYPE_CHECKING:
     from eventflow_local.database import Database
     from eventflow_local.notifications import NotificationQueue
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS schedules (
-    subscription TEXT PRIMARY KEY,
-    anchor REAL NOT NULL,
-    last_time REAL NOT NULL
-) WITHOUT ROWID;
-"""
-
 LATE_SECONDS: Final = 60.0
 """A time that passed longer ago is skipped. Source: EventBridge guide: rules fire within their minute."""
 LOOK_SECONDS: Final = 60.0
@@ -56,8 +47,7 @@ async def open_schedule_source(
     return ScheduleSource(database, queue, timetable)
 
 
-@dataclass(frozen=True, slots=True)
-class Timetable:
+class Timetable(NamedTuple):
     """When a rule fires and with which event. ``anchor`` is when it began (epoch seconds)."""
 
     rule: ScheduleRule

@@ -1,10 +1,13 @@
-"""Which service is opened by what. A new service is a module, and a line in each of these tables."""
+"""Which service is opened by what. A new service is a module, what it keeps (in ``schema``), and a
+line in each of these tables.
+
+The modules are imported when they are first used, so that an app pays only for the services it names.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from eventflow.model.destinations import Service
 from eventflow.model.mapping import StreamViewType
@@ -16,22 +19,6 @@ from eventflow.model.subscriptions import (
     ScheduleRule,
     StreamSubscription,
     TopicSubscription,
-)
-from eventflow_local import (
-    bucket_index,
-    buckets,
-    buses,
-    event_queue,
-    groups,
-    kafka,
-    logs,
-    notifications,
-    queues,
-    schedules,
-    shards,
-    streams,
-    tables,
-    topics,
 )
 
 if TYPE_CHECKING:
@@ -46,15 +33,10 @@ if TYPE_CHECKING:
     from eventflow_local.notifications import NotificationQueue
     from eventflow_local.options import LocalOptions
     from eventflow_local.owners import Owner
-
-SCHEMA: Final = "".join(
-    module.SCHEMA
-    for module in (bucket_index, event_queue, groups, logs, notifications, queues, schedules, shards, tables)
-)
+    from eventflow_local.tables import TableDescription
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """What the services of one open environment share."""
 
     settings: AdapterSettings
@@ -71,26 +53,36 @@ SinkOpener: TypeAlias = Callable[[Environment, str], Awaitable["DestinationSink"
 
 
 async def _queue(env: Environment, subscription: QueueSubscription) -> QueueSource:
+    from eventflow_local import queues
+
     queue = await queues.open_queue(env.database, env.settings, env.options, subscription.name)
     return queues.LocalQueueSource(env.database, queue, env.settings.region)
 
 
 async def _queue_sink(env: Environment, name: str) -> DestinationSink:
+    from eventflow_local import queues
+
     return queues.LocalQueueSink(env.database, await queues.open_queue(env.database, env.settings, env.options, name))
 
 
 async def _stream(env: Environment, subscription: StreamSubscription) -> StreamSource:
+    from eventflow_local import streams
+
     count = env.options.stream(subscription.name).shards
     return await streams.open_stream_source(env.database, env.owner, env.settings, subscription, shard_count=count)
 
 
 async def _stream_sink(env: Environment, name: str) -> DestinationSink:
+    from eventflow_local import streams
+
     return await streams.open_stream_sink(env.database, env.settings, name, shard_count=env.options.stream(name).shards)
 
 
-def _table(env: Environment, name: str) -> tables.TableDescription:
+def _table(env: Environment, name: str) -> TableDescription:
+    from eventflow_local.tables import TableDescription
+
     options = env.options.table(name)
-    return tables.TableDescription(
+    return TableDescription(
         name=name,
         partition_key=options.partition_key,
         sort_key=options.sort_key,
@@ -99,20 +91,28 @@ def _table(env: Environment, name: str) -> tables.TableDescription:
 
 
 async def _table_stream(env: Environment, subscription: StreamSubscription) -> StreamSource:
+    from eventflow_local import tables
+
     table = _table(env, subscription.name)
     return await tables.open_table_source(env.database, env.owner, env.settings, subscription, table)
 
 
 async def _table_sink(env: Environment, name: str) -> DestinationSink:
+    from eventflow_local import tables
+
     return await tables.open_table_sink(env.database, env.settings, _table(env, name))
 
 
 async def _kafka(env: Environment, subscription: StreamSubscription) -> StreamSource:
+    from eventflow_local import kafka
+
     count = env.options.kafka_topic(subscription.name).partitions
     return await kafka.open_kafka_source(env.database, env.owner, env.settings, subscription, partition_count=count)
 
 
 async def _kafka_sink(env: Environment, name: str) -> DestinationSink:
+    from eventflow_local import kafka
+
     options = env.options.kafka_topic(name)
     return await kafka.open_kafka_sink(
         env.database,
@@ -124,32 +124,46 @@ async def _kafka_sink(env: Environment, name: str) -> DestinationSink:
 
 
 async def _bucket(env: Environment, subscription: BucketNotification) -> NotificationSource:
+    from eventflow_local import buckets
+
     return await buckets.open_bucket_source(
         env.database, env.notifications, env.settings, subscription, data=env.options.data
     )
 
 
 async def _bucket_sink(env: Environment, name: str) -> DestinationSink:
+    from eventflow_local import buckets
+
     return await buckets.open_bucket_sink(env.database, env.owner, env.settings, name, data=env.options.data)
 
 
 async def _topic(env: Environment, subscription: TopicSubscription) -> NotificationSource:
+    from eventflow_local import topics
+
     return await topics.open_topic_source(env.notifications, env.settings, subscription)
 
 
 async def _topic_sink(env: Environment, name: str) -> DestinationSink:
+    from eventflow_local import topics
+
     return topics.LocalTopicSink(env.database, env.settings, name)
 
 
 async def _bus(env: Environment, rule: BusRule) -> NotificationSource:
+    from eventflow_local import buses
+
     return await buses.open_bus_source(env.notifications, env.settings, rule)
 
 
 async def _bus_sink(env: Environment, name: str) -> DestinationSink:
+    from eventflow_local import buses
+
     return buses.LocalBusSink(env.database, env.settings, name)
 
 
 async def _schedule(env: Environment, rule: ScheduleRule) -> NotificationSource:
+    from eventflow_local import schedules
+
     return await schedules.open_schedule_source(env.database, env.notifications, env.settings, rule)
 
 

@@ -19,17 +19,6 @@ if TYPE_CHECKING:
 
     from eventflow.model.records import PartitionId
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS shards (
-    partition_id INTEGER PRIMARY KEY,
-    log TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    first_hash TEXT NOT NULL,   -- 128 bits do not fit into an integer
-    last_hash TEXT NOT NULL,
-    UNIQUE (log, number)
-);
-"""
-
 LAST_HASH: Final = 2**128 - 1
 
 

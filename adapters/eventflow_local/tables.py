@@ -35,21 +35,6 @@ if TYPE_CHECKING:
     from eventflow_local.logs import LogRow
     from eventflow_local.owners import Owner
 
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS tables (
-    name TEXT PRIMARY KEY,
-    partition_key TEXT NOT NULL,
-    sort_key TEXT,
-    created_at REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS table_items (
-    table_name TEXT NOT NULL,
-    key TEXT NOT NULL,
-    item TEXT NOT NULL,
-    PRIMARY KEY (table_name, key)
-);
-"""
-
 RETENTION_SECONDS: Final = 86_400.0
 FIRST_SEQUENCE_NUMBER: Final = 4_421_584_500_000_000_017_450_439_091
 OPERATION: Final = "operation"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 import anyio
@@ -15,6 +16,9 @@ Arguments = TypeVarTuple("Arguments")
 
 def run_async(function: Callable[[*Arguments], Awaitable[T]], *arguments: *Arguments) -> T:
     """Run ``function(*arguments)`` in a new event loop; returns what it returns."""
+    if not gc.isenabled():  # main() paused it; what was loaded meanwhile stays, and need not be walked again
+        gc.freeze()
+        gc.enable()
     return anyio.run(function, *arguments, backend_options=_loop_options())
 
 

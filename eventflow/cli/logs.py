@@ -95,6 +95,8 @@ class JsonFormatter(logging.Formatter):
             document["exception_name"] = type(exc).__name__
             document["exception"] = "".join(traceback.format_exception(exc))
             document["stack_trace"] = _frames(exc.__traceback__)
+        elif record.exc_text:  # of a worker process
+            document["exception"] = record.exc_text
         return json.dumps(document, default=str)
 
 
@@ -115,18 +117,23 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = _fields(record)
         fields.pop("function_arn", None)
-        function_name = fields.pop("function_name", "")
+        message = _printable(record.getMessage())
+        function_name = str(fields.pop("function_name", ""))
+        if message.startswith(function_name):  # it says itself whom it is about
+            function_name = ""
         moment = datetime.fromtimestamp(record.created).astimezone()
         parts = [
             self._styled(f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}", dim=True),
             self._styled(f"{record.levelname:8}", fg=_COLOURS.get(record.levelno)),
-            self._styled(str(function_name), bold=True) if function_name else "",
-            _printable(record.getMessage()),
+            self._styled(function_name, bold=True),
+            message,
             self._styled(_printable(" ".join(f"{key}={value}" for key, value in fields.items())), dim=True),
         ]
         lines = [" ".join(part for part in parts if part)]
         if record.exc_info and record.exc_info[1] is not None:
             lines.append(_printable("".join(traceback.format_exception(record.exc_info[1])).rstrip()))
+        elif record.exc_text:
+            lines.append(_printable(record.exc_text.rstrip()))
         return "\n".join(lines)
 
     def _styled(self, text: str, **style: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import gc
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ _GRACE_SECONDS: Final = 5.0
 
 def serve_and_reload(options: ServeOptions, watch_options: WatchOptions) -> int:
     """Serve in a child process until a signal comes; returns the exit code of the last child."""
+    gc.enable()  # main() paused it
     supervisor = Supervisor(options.arguments(), patience_seconds=options.timeout_graceful_shutdown + _GRACE_SECONDS)
     names = ", ".join(str(directory) for directory in watch_options.directories)
     _say(f"watching {names} for changes")

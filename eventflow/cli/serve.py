@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServeOptions:
+class ServeOptions(NamedTuple):
     """What ``serve`` was told; the fields are its options."""
 
     target: str
@@ -33,6 +31,7 @@ class ServeOptions:
     env: str | None
     host: str
     port: int
+    invoke_api: bool | None
     log_level: str
     log_format: LogFormat
     access_log: bool
@@ -44,13 +43,14 @@ class ServeOptions:
         arguments += ["--factory"] if self.factory else []
         arguments += ["--env", self.env] if self.env else []
         arguments += ["--host", self.host, "--port", str(self.port)]
+        if self.invoke_api is not None:
+            arguments += ["--invoke-api" if self.invoke_api else "--no-invoke-api"]
         arguments += ["--log-level", self.log_level, "--log-format", self.log_format]
         arguments += ["--access-log" if self.access_log else "--no-access-log"]
         return [*arguments, "--timeout-graceful-shutdown", str(self.timeout_graceful_shutdown)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchOptions:
+class WatchOptions(NamedTuple):
     """Which files restart the app. Patterns are shell patterns on a file's name or its path under a directory."""
 
     directories: tuple[Path, ...]
@@ -81,6 +81,12 @@ def _serve_options(command: Command) -> Command:
             multiple=True,
             type=click.Path(exists=True, file_okay=False, path_type=Path),
             help="A directory to watch instead of --app-dir. Repeatable.",
+        ),
+        click.option(
+            "--invoke-api/--no-invoke-api",
+            default=None,
+            help="Answer Lambda's Invoke API, through which whoever reaches the port may invoke any function.  "
+            "[default: if only this machine reaches it]",
         ),
         click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes a free one."),
         click.option("--host", default="127.0.0.1", help="The address to listen on; 0.0.0.0 for every one."),

@@ -45,6 +45,7 @@ def serve_app(options: ServeOptions) -> int:
     run_options = RunOptions(
         host=options.host,
         port=options.port,
+        invoke_api=_is_local(options.host) if options.invoke_api is None else options.invoke_api,
         drain_seconds=options.timeout_graceful_shutdown,
         access_log=options.access_log,
     )
@@ -55,11 +56,24 @@ def serve_app(options: ServeOptions) -> int:
     except Exception as exc:
         if expected_errors(exc):
             raise
-        _log.critical("the run broke down: %s", exc, exc_info=exc)
+        culprit = _culprit(exc)
+        _log.critical("the run broke down: %s: %s", type(culprit).__name__, culprit, exc_info=culprit)
         return ExitCode.FAILED
     if signals.second is not None:
         _leave_at_once(128 + signals.second)
     return ExitCode.DONE
+
+
+def _is_local(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _culprit(exc: Exception) -> Exception:
+    """What is inside task groups that failed for one reason only."""
+    while isinstance(exc, ExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
+    return exc
 
 
 class Signals:

@@ -23,6 +23,8 @@ def startup_text(plan: Plan, started: Started) -> str:
     """The table for a terminal."""
     facts = [("app", plan.app_name), ("environment", _environment(plan.environment))]
     facts += [("address", started.address)] if started.address else []
+    if started.address and not started.invoke_api:
+        facts.append(("Invoke API", "closed; --invoke-api opens it to whoever reaches the address"))
     lines = ["", table(FUNCTION_HEADER, list(function_rows(plan)), indent=2), ""]
     lines += [f"  {click.style(f'{name:11}', dim=True)}  {value}" for name, value in facts]
     return "\n".join([*lines, "", click.style("  Ctrl-C stops it", dim=True), ""])
@@ -34,6 +36,7 @@ def ready_fields(plan: Plan, started: Started) -> dict[str, Any]:
         "app": plan.app_name,
         "environment": plan.environment.name,
         "address": started.address,
+        "invoke_api": started.invoke_api,
         "data": data_of(plan.environment),
         "functions": list(plan.functions),
     }

@@ -27,7 +27,8 @@ def parse(data: UserData) -> Any:
 
 
 def validation_error(of: str, exc: ValidationError) -> EventValidationError:
-    """The error of ours for one of pydantic's. Values stay out of it: they are the user's, and may be secret."""
+    """The error of ours for one of pydantic's. Values stay out of it, as they would not if it were its cause: they
+    are the user's, may be secret, and errors are logged."""
     errors = exc.errors(include_url=False, include_context=False, include_input=False)
     return EventValidationError(of, [(".".join(map(str, error["loc"])), error["msg"]) for error in errors])
 
@@ -51,7 +52,7 @@ class PayloadReader:
         try:
             return self._read(data)
         except ValidationError as exc:
-            raise validation_error(self._of, exc) from exc
+            raise validation_error(self._of, exc) from None
         except UnicodeDecodeError as exc:
             raise EventValidationError(self._of, [("", f"is not UTF-8 text: {exc.reason}")]) from exc
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -16,8 +15,7 @@ class FilterMismatch(StrEnum):
     """Only the rest of the pattern decides (Kafka, message queues)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilterRules:
+class FilterRules(NamedTuple):
     """How a source's records are filtered.
 
     ``data_key`` is the key whose value is decoded before matching. ``plain_text`` says whether a pattern may

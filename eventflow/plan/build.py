@@ -22,7 +22,6 @@ from eventflow.plan.plan import (
     RoutePlan,
     StreamPlan,
 )
-from eventflow.policy.filtering import FilterCriteria
 from eventflow.policy.routes import RouteTable, parse_route_key
 
 if TYPE_CHECKING:
@@ -123,6 +122,8 @@ def _wire_trigger(trigger: Trigger, endpoint: Endpoint, wiring: _Wiring) -> None
 
 
 def _mapping_parts(trigger: Trigger, wiring: _Wiring) -> dict[str, Any]:
+    from eventflow.policy.filtering import FilterCriteria  # only polled sources filter
+
     codec: Any = codec_for(trigger.service)
     patterns = trigger.mapping.batch.filters if trigger.mapping else ()
     try:

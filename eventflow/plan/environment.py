@@ -6,10 +6,9 @@ Read from ``eventflow.toml``, or from ``[tool.eventflow]`` in ``pyproject.toml``
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.model import limits
@@ -57,8 +56,7 @@ class Environment:
         return f"arn:aws:lambda:{self.region}:{self.account_id}:function:{function_name}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
+class _Document(NamedTuple):
     """A configuration file's ``environments`` table, and how messages name the file."""
 
     where: str
@@ -107,6 +105,8 @@ def _read_document(directory: Path) -> _Document:
 
 
 def _parse(path: Path) -> dict[str, Any]:
+    import tomllib  # most laptops have no file to read
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -29,16 +29,14 @@ Lifespan: TypeAlias = "Callable[[], AbstractAsyncContextManager[Any]]"
 """One async context manager around the whole run; what it yields is ``context.state``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoutePlan:
+class RoutePlan(NamedTuple):
     """One HTTP route."""
 
     route_key: str
     endpoint: Endpoint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotificationPlan:
+class NotificationPlan(NamedTuple):
     """One pushed source of one function."""
 
     endpoint: Endpoint
@@ -46,8 +44,7 @@ class NotificationPlan:
     adapter: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuePlan:
+class QueuePlan(NamedTuple):
     """One event source mapping on a queue."""
 
     endpoint: Endpoint
@@ -58,8 +55,7 @@ class QueuePlan:
     adapter: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamPlan:
+class StreamPlan(NamedTuple):
     """One event source mapping on an ordered source."""
 
     endpoint: Endpoint
@@ -70,8 +66,7 @@ class StreamPlan:
     adapter: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionPlan:
+class FunctionPlan(NamedTuple):
     """One function: its definition, and its endpoints by source (``"direct"`` if it has none)."""
 
     definition: FunctionDefinition

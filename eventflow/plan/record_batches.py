@@ -8,8 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from eventflow.events import codec_for
+from eventflow.plan.validation import model_validator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eventflow.model.context import Context
     from eventflow.plan.endpoint import Endpoint
 
@@ -30,7 +33,7 @@ def batch_endpoint(endpoint: Endpoint) -> Endpoint:
 
     async def call_async(wire: dict[str, Any], context: Context) -> dict[str, Any]:
         failures = _Failures(codec)
-        for record in codec.records(wire):
+        for record in _records(codec, wire):
             if failures.allow(record):
                 try:
                     await call(record, context)
@@ -40,7 +43,7 @@ def batch_endpoint(endpoint: Endpoint) -> Endpoint:
 
     def call_sync(wire: dict[str, Any], context: Context) -> dict[str, Any]:
         failures = _Failures(codec)
-        for record in codec.records(wire):
+        for record in _records(codec, wire):
             if failures.allow(record):
                 try:
                     call(record, context)
@@ -50,6 +53,18 @@ def batch_endpoint(endpoint: Endpoint) -> Endpoint:
 
     is_async = inspect.iscoroutinefunction(endpoint.function.handler)
     return replace(endpoint, call=call_async if is_async else call_sync, per_record=False)
+
+
+def _records(codec: Any, wire: dict[str, Any]) -> Sequence[Any]:
+    """The records of an event, which somebody may have written by hand for the Invoke API.
+
+    Raises EventValidationError if it is no event of the source.
+    """
+    try:
+        return codec.records(wire)  # type: ignore[no-any-return]
+    except (KeyError, TypeError, AttributeError, ValueError):
+        model_validator(codec.event_model, of="the event")(wire)
+        raise
 
 
 class _Failures:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from eventflow.errors import EventValidationError
 from eventflow.events.http import HttpEvent
 from eventflow.plan.endpoint import UnsatisfiableError
 from eventflow.plan.validation import model_validator, payload_getter, value_validator
@@ -96,13 +98,14 @@ class HttpShapes:
     def named(self, name: str, annotation: Any) -> Getter | None:
         if name not in self._path_parameters:
             return None
+        take = partial(_path_parameter, name)
         if annotation in (str, inspect.Parameter.empty):
-            return lambda request: request.path_parameters[name]
+            return take
         try:
             validate = value_validator(annotation, of=f"the path parameter {name!r}")
         except TypeError as exc:
             raise UnsatisfiableError(f"no path parameter can become {annotation!r}") from exc
-        return lambda request: validate(request.path_parameters[name])
+        return lambda request: validate(take(request))
 
     def payload(self, annotation: Any) -> Getter | None:
         if self._method in _BODYLESS:
@@ -141,6 +144,13 @@ class RecordShapes(_Shapes):
     def payload(self, annotation: Any) -> Getter | None:
         take = self._codec.record_payload
         return _or_none(lambda: payload_getter(annotation, take, of=self.payload_name))
+
+
+def _path_parameter(name: str, request: HttpRequest) -> str:
+    try:
+        return request.path_parameters[name]
+    except KeyError:  # an event that came through the Invoke API
+        raise EventValidationError(f"the path parameter {name!r}", [("", "it is missing")]) from None
 
 
 def _body(request: HttpRequest) -> bytes:

@@ -28,7 +28,7 @@ def value_validator(annotation: Any, *, of: str) -> Callable[[Any], Any]:
         try:
             return validate_python(value)
         except ValidationError as exc:
-            raise validation_error(of, exc) from exc
+            raise validation_error(of, exc) from None
 
     return validate
 
@@ -41,7 +41,7 @@ def model_validator(model: type[M], *, of: str) -> Callable[[Mapping[str, Any]],
         try:
             return validate_model(wire)
         except ValidationError as exc:
-            raise validation_error(of, exc) from exc
+            raise validation_error(of, exc) from None
 
     return validate
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import calendar
 from bisect import bisect_left
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,8 +21,7 @@ class ReasonError(ValueError):
     """Why an expression does not parse; the text says what would be right."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(NamedTuple):
     name: str
     low: int
     high: int
@@ -42,8 +40,7 @@ _WEEKDAY: Final = _Field("day-of-week", 1, 7, _names("SUN MON TUE WED THU FRI SA
 _YEAR: Final = _Field("year", FIRST_YEAR, LAST_YEAR, {})
 
 
-@dataclass(frozen=True, slots=True)
-class Cron:
+class Cron(NamedTuple):
     """A parsed cron expression: sorted values per field, and rules for the days of a month."""
 
     minutes: Sequence[int]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 from eventflow.errors import InvalidEventPatternError
 
@@ -24,8 +23,7 @@ RESERVED: Final = frozenset(
 """Operator names; an object that uses one as a key is never a branch of ``$or``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grammar:
+class Grammar(NamedTuple):
     """Which part of the pattern language a service understands.
 
     ``inside_anything_but`` are the operators that ``anything-but`` may hold, ``lists`` says whether they (and
@@ -40,8 +38,7 @@ class Grammar:
     largest_number: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A compiled field. ``absent`` says that the field also matches where there is no value (``exists: false``)."""
 
     test: Test

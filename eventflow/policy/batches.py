@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
@@ -17,8 +16,7 @@ T = TypeVar("T")
 NO_LIMIT: Final = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchLimits:
+class BatchLimits(NamedTuple):
     """When a batch is closed: by count, by bytes (record metadata included), or when its window ends."""
 
     batch_size: int

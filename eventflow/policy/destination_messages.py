@@ -6,6 +6,7 @@ Source: Lambda guide: invocation-async-retain-records, invocation-async-add-dlq.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ _RECORD_LIMITS: Final = {
 }
 _ENVELOPE_BYTES: Final = 1024
 """What a service counts beside the record itself: attributes, source, detail type, resources."""
+_NULL: Final = b"null"
 
 
 def invocation_message(
@@ -33,11 +35,8 @@ def invocation_message(
     destination_arn: str,
     unique: str,
 ) -> OutboundMessage:
-    """The message that carries ``record``. ``unique`` is a UUID for the object key in S3.
-
-    A record too large for the destination is sent without its payloads, which are then ``null``.
-    """
-    body = _record_text(record, _RECORD_LIMITS.get(destination.service))
+    """The message that carries ``record``. ``unique`` is a UUID for the object key in S3."""
+    body = _json(record.to_wire())
     if destination.service is Service.EVENTBRIDGE:
         result = "Success" if record.condition is Condition.SUCCESS else "Failure"
         return OutboundMessage(
@@ -50,6 +49,19 @@ def invocation_message(
         prefix = f"aws/lambda/async/{function_name}"
         return OutboundMessage(body=body, key=object_key(prefix, record.timestamp, unique))
     return OutboundMessage(body=body)
+
+
+def fitting_record(record: InvocationRecord, destination: Destination) -> InvocationRecord:
+    """The record as far as the destination can take it: without its request if it is too large, and without its
+    response if it still is. What is left out is ``null``."""
+    limit = _RECORD_LIMITS.get(destination.service)
+    if limit is None:
+        return record
+    without_request = replace(record, request_payload=_NULL)
+    for candidate in (record, without_request):
+        if len(_json(candidate.to_wire())) <= limit - _ENVELOPE_BYTES:
+            return candidate
+    return replace(without_request, response=None if record.response is None else _NULL)
 
 
 def object_key(prefix: str, timestamp: float, unique: str) -> str:
@@ -66,14 +78,6 @@ def dead_letter_message(payload: bytes, *, request_id: str, error_code: int, err
     if cut and len(payload) + _ENVELOPE_BYTES + len(cut.encode()) <= limits.SQS_MESSAGE_BYTES:
         attributes["ErrorMessage"] = cut
     return OutboundMessage(body=payload, attributes=attributes)
-
-
-def _record_text(record: InvocationRecord, limit: int | None) -> bytes:
-    wire = record.to_wire()
-    text = _json(wire)
-    if limit is not None and len(text) > limit - _ENVELOPE_BYTES:
-        text = _json({key: None if key.endswith("Payload") else value for key, value in wire.items()})
-    return text
 
 
 def _json(value: Any) -> bytes:

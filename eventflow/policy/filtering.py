@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eventflow.errors import InvalidEventPatternError
 from eventflow.model.filtering import FilterMismatch, FilterRules, FilterView
@@ -26,8 +25,7 @@ class _Format(Enum):
     NONE = "no data"
 
 
-@dataclass(frozen=True, slots=True)
-class _Alternative:
+class _Alternative(NamedTuple):
     """One way to pass: what it asks of the data (in the format it ``wants``), and of the record's other keys."""
 
     data: Node | None

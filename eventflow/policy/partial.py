@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class PartialResult:
+class PartialResult(NamedTuple):
     """Indices into the batch of the records that failed, ascending. A complete failure lists all of them."""
 
     failed: tuple[int, ...]

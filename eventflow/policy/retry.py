@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from eventflow.model import limits
 from eventflow.model.destinations import Condition
@@ -16,8 +16,7 @@ THROTTLE_DELAY_SECONDS: Final = 1.0
 MAXIMUM_THROTTLE_DELAY_SECONDS: Final = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class EventInvokeConfig:
+class EventInvokeConfig(NamedTuple):
     """Limits of asynchronous invocation. Source: Lambda API: PutFunctionEventInvokeConfig."""
 
     maximum_retry_attempts: int = limits.DEFAULT_RETRY_ATTEMPTS

@@ -29,8 +29,7 @@ class Segment(NamedTuple):
     is_greedy: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RouteKey:
+class RouteKey(NamedTuple):
     """A parsed route key. ``$default`` has no segments and the method ``ANY``."""
 
     text: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eventflow.model.outcome import Outcome, Succeeded
 from eventflow.policy.partial import failed_identifiers
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from eventflow.model.records import QueueRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """``delete`` is done with; ``leave`` comes back when the queue's visibility timeout ends."""
 
     delete: tuple[QueueRecord, ...]

@@ -6,7 +6,7 @@ import random
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
@@ -26,22 +26,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How to run a plan. ``port`` 0 takes a free one; ``host`` ``None`` serves no HTTP at all.
+    """How to run a plan. ``port`` 0 takes a free one; ``host`` ``None`` serves no HTTP at all. ``invoke_api`` lets
+    whoever reaches the port invoke any function.
 
     ``drain_seconds`` is how long in-flight work may finish after the first request to stop.
     """
 
     host: str | None = "127.0.0.1"
     port: int = 8000
+    invoke_api: bool = True
     drain_seconds: float = 25.0
     access_log: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(NamedTuple):
     """What is known once everything runs. ``address`` is ``http://127.0.0.1:8000``, or ``None``."""
 
     address: str | None
+    invoke_api: bool = True
 
 
 class SystemClock:
@@ -93,7 +95,7 @@ async def run_plan(plan: Plan, options: RunOptions, *, stop: StopSignal, on_star
             served = anyio.Event()
             address = await servers.start(_serve, supervisor, options, options.host, stop, served)
             supervisor.drain_also(served.wait)
-        on_started(Started(address=address))
+        on_started(Started(address=address, invoke_api=options.invoke_api))
         await stop.graceful()
 
 
@@ -117,6 +119,7 @@ async def _serve(
         metrics=supervisor.metrics,
         readiness=lambda: supervisor.readiness.problems,
         clock=supervisor.clock,
+        invoke_api=options.invoke_api,
     )
     try:
         await serve_http(

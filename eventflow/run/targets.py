@@ -5,11 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from eventflow.app import App
 from eventflow.errors import ConfigurationError, Problem, TargetError
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 SYNTAX: Final = "use module, module:attribute or path/to/file.py[:attribute]"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(NamedTuple):
     """A target as it was written, taken apart. ``path`` is set for files; ``attribute`` may be dotted."""
 
     text: str

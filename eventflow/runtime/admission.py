@@ -84,8 +84,12 @@ class Slice:
         try:
             yield kept
         finally:
-            self.promised -= kept
-            self._wake()
+            # A turn later: by then the caller has begun to take what it was promised.
+            asyncio.get_running_loop().call_soon(self._end_promise, kept)
+
+    def _end_promise(self, kept: int) -> None:
+        self.promised -= kept
+        self._wake()
 
     def _wake(self) -> None:
         """Let the next of those with work look again, and then the next who wants to receive. They wait apart:

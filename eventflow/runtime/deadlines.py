@@ -7,10 +7,12 @@ by the entry that is gone.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterator
 
     from eventflow.model.context import Context
 
@@ -43,6 +45,16 @@ class Deadlines:
     def watches(self, context: Context) -> bool:
         """Whether the invocation still has time: false once its deadline cancelled it."""
         return context in self._running
+
+    @contextmanager
+    def suspended(self, context: Context, seconds: float) -> Iterator[None]:
+        """Time inside the block does not count: the invocation has ``seconds`` (the constant timeout) from its end."""
+        watched = self._running.pop(context, None)
+        try:
+            yield
+        finally:
+            if watched is not None:
+                self.watch(context, self._loop.time() + seconds, watched[1])
 
     def _expire(self) -> None:
         self._handle = None

@@ -11,7 +11,7 @@ from eventflow.model.destinations import Condition
 from eventflow.model.invocation import InvocationRecord, PendingDelivery, QueuedEvent
 from eventflow.model.outcome import FunctionFailed, TimedOut
 from eventflow.plan.endpoints import DIRECT
-from eventflow.policy.destination_messages import dead_letter_message, invocation_message
+from eventflow.policy.destination_messages import dead_letter_message, fitting_record, invocation_message
 from eventflow.policy.retry import destination_backoff
 from eventflow.runtime.metrics import DropReason
 
@@ -105,14 +105,24 @@ class Deliveries:
             response=response,
             function_error=not success,
         )
+        fitting = fitting_record(record, destination)
+        if fitting.request_payload is not record.request_payload:
+            self._left_out(event, destination, lost=not success and function.settings.dead_letter_queue is None)
         message = invocation_message(
-            record,
+            fitting,
             destination,
             function_name=function.name,
             destination_arn=self._destinations.arn(destination),
             unique=str(uuid.uuid4()),
         )
         return [PendingDelivery(destination=destination, message=message)]
+
+    def _left_out(self, event: QueuedEvent, destination: Destination, *, lost: bool) -> None:
+        why = f"its payload is too large for a record to {destination}, which goes without it"
+        if lost:
+            self.dropped(event, DropReason.OVERSIZED, why)
+        else:
+            _log.warning("event %s of %s: %s", event.request_id, event.function_name, why)
 
     def _dead_letter(
         self, function: RunningFunction, event: QueuedEvent, outcome: Outcome | None

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
 from pydantic_core import from_json
@@ -46,8 +45,7 @@ PART: Final = "event queue"
 """What readiness calls the store."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventPathStatistics:
+class EventPathStatistics(NamedTuple):
     """``held`` events are in memory, being invoked, delivered, or about to be."""
 
     held: int
@@ -80,7 +78,9 @@ class EventPath:
         self._attempts = Attempts(functions, self._deliveries, clock=clock, metrics=metrics, random=random)
         self._claims = None if store.lease_seconds is None else Claims(store, store.lease_seconds)
         handle = self._handle if self._claims is None else self._handle_claimed
-        self._dispatcher: Dispatcher[Work] = Dispatcher(handle, workers=capacity, capacity=capacity, tasks=tasks)
+        self._dispatcher: Dispatcher[Work] = Dispatcher(
+            handle, workers=capacity, capacity=capacity, tasks=tasks, in_groups=True
+        )
         self._expected = 0
         self._fewer_expected: asyncio.Future[None] | None = None
         destinations.serve_functions(self.accept)
@@ -108,17 +108,11 @@ class EventPath:
         function = self._functions.find(function_name)
         decoded = _decoded(payload)
         now = self._clock.time()
-        event = QueuedEvent(
-            request_id=function.invoker.environment.next_request_id(),
-            function_name=function_name,
-            source=source,
-            payload=payload or b"{}",
-            accepted_at=now,
-            due_at=now,
-        )
+        request_id = function.invoker.environment.next_request_id()
+        event = QueuedEvent(request_id, function_name, source, payload or b"{}", accepted_at=now, due_at=now)
         await self._put(event, decoded)
         self._metrics.events_received[function_name] += 1
-        return event.request_id
+        return request_id
 
     async def deliver(self, function_name: str, destination: Destination, messages: Sequence[OutboundMessage]) -> None:
         """Hand messages of an event source mapping to a destination: they are there, or kept durably until they

@@ -65,20 +65,24 @@ class Claims:
 
     async def run(self) -> None:
         """Renew until cancelled."""
+        pause = self._period_seconds
         while True:
-            await anyio.sleep(self._period_seconds)
-            if self._held:
-                with anyio.move_on_after(self._period_seconds):  # a store that hangs gets the next try in time
-                    await self._renew([work.event for work in self._held.values()])
+            await anyio.sleep(pause)
+            renewed = not self._held
+            if not renewed:
+                with anyio.move_on_after(self._period_seconds):  # a store that hangs is asked again in time
+                    renewed = await self._renew([work.event for work in self._held.values()])
+            pause = self._period_seconds / (1 if renewed else 10)
 
-    async def _renew(self, events: Sequence[QueuedEvent]) -> None:
+    async def _renew(self, events: Sequence[QueuedEvent]) -> bool:
         try:
             lost = await self._store.extend(events)
         except AdapterError as exc:
             _log.warning("the claims of %d events could not be renewed: %s", len(events), exc)
-            return
+            return False
         for event in lost:
             work = self._held.pop(event.request_id, None)
             if work is not None:
                 _log.warning("event %s of %s is somebody else's by now", event.request_id, event.function_name)
                 work.lose()
+        return True

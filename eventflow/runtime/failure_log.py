@@ -23,5 +23,5 @@ def log_failure(
         body["errorType"],
         body["errorMessage"],
         exc_info=exception,
-        extra=extra,
+        extra={"function_name": function_name, **extra},
     )

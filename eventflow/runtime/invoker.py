@@ -40,6 +40,9 @@ _log = logging.getLogger(__name__)
 current_context: Final[ContextVar[Context | None]] = ContextVar("eventflow_current_context", default=None)
 """The context of the invocation that runs here; log records take their request id from it."""
 
+_NOTHING: Final = Succeeded(None)
+"""What most asynchronous and polled handlers return: one outcome serves them all."""
+
 HandlerCall: TypeAlias = "Callable[[Any, Context], Awaitable[Any]]"
 """Calls the handler with the subject of a call and the context, wherever it runs."""
 
@@ -72,7 +75,7 @@ class Invoker:
         self.observer = observer
         self._threads = threads
         isolated = definition.settings.isolation == "process"
-        self._processes = ProcessPool(definition, threads) if isolated else None
+        self._processes = ProcessPool(definition, threads, self.deadlines) if isolated else None
 
     def entry(self, endpoint: Endpoint, identity: SourceIdentity | None = None) -> Entry:
         """A way to invoke the function through one of its endpoints. ``identity`` is the open source's."""
@@ -155,8 +158,9 @@ class Entry:
         """
         invoker = self.invoker
         permits = invoker.permits
+        figures = self.figures
         if not permits.enter():
-            self.figures.throttled += 1
+            figures.throttled += 1
             return Throttled(permits.reason)
         loop, deadlines = invoker.loop, invoker.deadlines
         started = loop.time()
@@ -170,7 +174,8 @@ class Entry:
         outcome: Outcome
         try:
             if self._chain is None:
-                outcome = Succeeded(await self._call(subject, context))
+                result = await self._call(subject, context)
+                outcome = _NOTHING if result is None else Succeeded(result)
             else:
                 outcome = await self._chain(Invocation(invoker.definition.name, self.source, subject, context))
         except BaseException as exc:
@@ -184,7 +189,11 @@ class Entry:
         finally:
             current_context.reset(token)
             permits.leave()
-        self._count(outcome, loop.time() - started)
+        if type(outcome) is Succeeded:
+            figures.succeeded += 1
+            figures.observe(loop.time() - started)
+        else:
+            self._count(outcome, loop.time() - started)
         if invoker.observer is not None:
             invoker.observer(Invocation(invoker.definition.name, self.source, subject, context), outcome, started)
         return outcome
@@ -222,9 +231,7 @@ class Entry:
             figures.throttled += 1
             return
         figures.observe(seconds)
-        if type(outcome) is Succeeded:
-            figures.succeeded += 1
-        elif type(outcome) is TimedOut:
+        if type(outcome) is TimedOut:
             figures.timed_out += 1
         else:
             figures.failed += 1

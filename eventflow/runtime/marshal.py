@@ -9,11 +9,14 @@ import dataclasses
 import json
 import re
 import secrets
-from contextlib import suppress
 from decimal import Decimal
-from typing import Any, Final
+from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
@@ -24,12 +27,12 @@ def marshal(value: Any) -> bytes:
     Raises TypeError or ValueError for what JSON cannot hold (a set, a datetime, a coroutine, a cycle), and
     whatever a model raises while it is written.
     """
-    return _encoded(value, _SPACED).encode()
+    return _SPACED.encode(value).encode()
 
 
 def marshal_compact(value: Any) -> bytes:
     """``value`` as JSON text without spaces, as HTTP bodies are written. Raises as :func:`marshal` does."""
-    return _encoded(value, _COMPACT).encode()
+    return _COMPACT.encode(value).encode()
 
 
 class _DecimalFoundError(Exception):
@@ -46,17 +49,35 @@ def _default(value: Any) -> Any:
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-_SPACED: Final = json.JSONEncoder(ensure_ascii=False, default=_default)
-_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, default=_default, separators=(",", ":"))
+class _Encoder:
+    """Writes JSON text with the given separators.
+
+    ``pieces`` is the C half of the standard encoder, ``slow``, which builds it anew for every value, at more than
+    the cost of writing a small one. It does not look for cycles.
+    """
+
+    __slots__ = ("pieces", "slow")
+
+    def __init__(self, item_separator: str, key_separator: str) -> None:
+        separators = (item_separator, key_separator)
+        self.slow = json.JSONEncoder(ensure_ascii=False, default=_default, separators=separators)
+        self.pieces: Callable[[Any, int], Iterable[str]] = c_make_encoder(
+            None, _default, encode_basestring, None, key_separator, item_separator, False, False, True
+        )
+
+    def encode(self, value: Any) -> str:
+        """``value`` as JSON text; see :func:`marshal`."""
+        try:
+            value = _plain(value)
+            return "".join(self.pieces(value, 0))
+        except _DecimalFoundError:
+            return _with_decimals(value, self.slow)
+        except RecursionError:
+            return self.slow.encode(value)  # tells a cycle from depth
 
 
-def _encoded(value: Any, encoder: json.JSONEncoder) -> str:
-    with suppress(RecursionError):  # the encoder tells a cycle from depth
-        value = _plain(value)
-    try:
-        return encoder.encode(value)
-    except _DecimalFoundError:
-        return _with_decimals(value, encoder)
+_SPACED: Final = _Encoder(", ", ": ")
+_COMPACT: Final = _Encoder(",", ":")
 
 
 def _plain(value: Any) -> Any:

@@ -1,20 +1,20 @@
 """``isolation="process"``: handlers in worker processes of their own, killed at the timeout.
 
-Parent and worker talk JSON over a pair of pipes; a worker's standard output and error stay its own. Killing is
-the only honest timeout for code that blocks, and other processes can use other cores.
+Parent and worker talk JSON over a pair of pipes. What a handler logs becomes the parent's log; what it prints goes
+where the parent's goes. Killing is the only honest timeout for code that blocks, and other processes can use other
+cores.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
 import os
-import struct
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any, Final
+from collections import deque
+from contextvars import copy_context
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from eventflow.errors import EventValidationError
 from eventflow.events import codec_for
@@ -23,119 +23,179 @@ from eventflow.model.outcome import FunctionFailed
 from eventflow.plan.endpoints import UNKNOWN_IDENTITY
 from eventflow.plan.http_request import HttpRequest
 from eventflow.runtime.failures import RemoteFailureError, process_exited
+from eventflow.runtime.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from concurrent.futures import Executor
 
     from eventflow.model.context import Context
     from eventflow.model.function import FunctionDefinition
     from eventflow.model.records import SourceIdentity
     from eventflow.plan.endpoint import Endpoint
+    from eventflow.runtime.deadlines import Deadlines
 
-MAXIMUM_IDLE: Final = os.cpu_count() or 1
-"""Workers kept waiting per function; more are started while more events run at once."""
-_LENGTH: Final = struct.Struct(">I")
+T = TypeVar("T")
 
-
-class WorkerProcess:
-    """One worker. ``ask`` blocks, so it runs in a thread."""
-
-    def __init__(self, definition: FunctionDefinition) -> None:
-        request_read, self._request = os.pipe()
-        self._response, response_write = os.pipe()
-        handler = definition.handler
-        setup = {
-            "module": handler.__module__,
-            "qualname": handler.__qualname__,
-            "path": sys.path,
-            "request": request_read,
-            "response": response_write,
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "eventflow.runtime.worker", json.dumps(setup)],
-            stdin=subprocess.DEVNULL,
-            pass_fds=(request_read, response_write),
-        )
-        os.close(request_read)
-        os.close(response_write)
-
-    def ask(self, request: bytes) -> bytes | None:
-        """The answer to one request; ``None`` if the worker died over it."""
-        try:
-            write_frame(self._request, request)
-        except BrokenPipeError:
-            return None
-        return read_frame(self._response)
-
-    @property
-    def exit_code(self) -> int:
-        """How a dead worker ended; negative for a signal."""
-        return self._process.wait()
-
-    def kill(self) -> None:
-        """End it now. Closing follows when nobody reads any more."""
-        self._process.kill()
-
-    def close(self) -> None:
-        """Kill it, reap it, and give its pipes back."""
-        self._process.kill()
-        self._process.wait()
-        for descriptor in (self._request, self._response):
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+MAXIMUM_WORKERS: Final = max(32, 4 * (os.cpu_count() or 1))
+"""Of one function. Each is an interpreter of its own; events beyond that wait, and their time has not begun."""
+STARTING_WORKERS: Final = os.cpu_count() or 1
+"""Of one function at once. Starting takes a processor: many together would all be late."""
+START_SECONDS: Final = 10.0
+"""How long starting a worker is not the handler's time. Source: Lambda guide: lambda-runtime-environment."""
+IDLE_SECONDS: Final = 60.0
+"""How long a worker without work is kept."""
 
 
 class ProcessPool:
-    """The workers of one function. As many as run at once, and a few idle ones."""
+    """The workers of one function: as many as run at once, up to ``maximum``; idle ones are used again."""
 
-    def __init__(self, definition: FunctionDefinition, threads: Executor) -> None:
+    def __init__(
+        self,
+        definition: FunctionDefinition,
+        threads: Executor,
+        deadlines: Deadlines,
+        *,
+        maximum: int = MAXIMUM_WORKERS,
+    ) -> None:
         self._definition = definition
+        self._timeout_seconds = definition.settings.timeout_seconds
         self._threads = threads
-        self._idle: list[WorkerProcess] = []
+        self._deadlines = deadlines
+        self._loop = asyncio.get_running_loop()
+        self._maximum = maximum
+        self._starting = 0
         self._busy: set[WorkerProcess] = set()
+        self._idle: deque[tuple[float, WorkerProcess]] = deque()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._retiring: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def call(self, endpoint: Endpoint, identity: SourceIdentity | None, subject: Any, context: Context) -> Any:
         """Run the handler in a worker; returns its result, raises RemoteFailureError for what it raised."""
-        request = _request(endpoint, identity or UNKNOWN_IDENTITY, subject, context)
-        worker = self._idle.pop() if self._idle else WorkerProcess(self._definition)
-        self._busy.add(worker)
-        loop = asyncio.get_running_loop()
-        asking = loop.run_in_executor(self._threads, worker.ask, request)
-        try:
-            response = await asyncio.shield(asking)
-        except asyncio.CancelledError:
-            worker.kill()  # the thread sees the pipe close, and gives the worker back
-            asking.add_done_callback(lambda _: self._discard(worker))
-            raise
+        worker = await self._take(context)
+        request = _request(endpoint, identity or UNKNOWN_IDENTITY, subject, context, self._timeout_seconds)
+        response = await self._finished(worker, self._in_thread(worker.ask, request))
         if response is None:
-            code = worker.exit_code
-            self._discard(worker)
-            raise RemoteFailureError(process_exited(code, context.aws_request_id))
+            raise self._died(worker, context)
         self._give_back(worker)
         return _result(response)
 
-    def _give_back(self, worker: WorkerProcess) -> None:
-        self._busy.discard(worker)
-        if self._closed or len(self._idle) >= MAXIMUM_IDLE:
-            worker.close()
-        else:
-            self._idle.append(worker)
+    async def _take(self, context: Context) -> WorkerProcess:
+        """An idle worker, or a new one when there may be one more."""
+        with self._deadlines.suspended(context, self._timeout_seconds):
+            while (worker := self._take_idle()) is None:
+                if self._starting < STARTING_WORKERS and len(self._busy) < self._maximum:
+                    break
+                await self._turn()
+        return worker or await self._start(context)
 
-    def _discard(self, worker: WorkerProcess) -> None:
+    def _take_idle(self) -> WorkerProcess | None:
+        while self._idle:
+            _, worker = self._idle.pop()
+            if worker.is_alive:
+                self._busy.add(worker)
+                return worker
+            worker.close()
+        return None
+
+    async def _start(self, context: Context) -> WorkerProcess:
+        worker = WorkerProcess(self._definition)
+        self._busy.add(worker)
+        self._starting += 1
+        try:
+            starting = self._in_thread(worker.start)
+            with self._deadlines.suspended(context, self._timeout_seconds):
+                await self._wait(worker, starting, seconds=START_SECONDS)
+            started = await self._finished(worker, starting)
+        finally:
+            self._starting -= 1
+            self._wake_one()
+        if not started:
+            raise self._died(worker, context)
+        return worker
+
+    async def _turn(self) -> None:
+        """Wait until a worker is free, or may be started."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.append(future)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if not future.cancelled():
+                self._wake_one()  # pass the turn on
+            raise
+
+    def _wake_one(self) -> None:
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(None)
+                return
+
+    def _in_thread(self, function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        """Its log records belong to the invocation."""
+        return self._loop.run_in_executor(self._threads, copy_context().run, function, *arguments)
+
+    async def _finished(self, worker: WorkerProcess, work: asyncio.Future[T]) -> T:
+        await self._wait(worker, work)
+        try:
+            return work.result()
+        except BaseException:
+            self._bury(worker)
+            raise
+
+    async def _wait(self, worker: WorkerProcess, work: asyncio.Future[Any], *, seconds: float | None = None) -> None:
+        """Wait for what a worker does in a thread; being cancelled is its end."""
+        try:
+            await asyncio.wait([work], timeout=seconds)
+        except asyncio.CancelledError:
+            worker.kill()  # the thread sees the pipe close
+            work.add_done_callback(lambda _: self._bury(worker))
+            raise
+
+    def _died(self, worker: WorkerProcess, context: Context) -> RemoteFailureError:
+        failed = process_exited(worker.exit_code, context.aws_request_id)
+        self._bury(worker)
+        return RemoteFailureError(failed)
+
+    def _bury(self, worker: WorkerProcess) -> None:
         self._busy.discard(worker)
         worker.close()
+        self._wake_one()
+
+    def _give_back(self, worker: WorkerProcess) -> None:
+        if self._closed:
+            self._bury(worker)
+            return
+        self._busy.discard(worker)
+        self._idle.append((self._loop.time(), worker))
+        self._wake_one()
+        if self._retiring is None:
+            self._retiring = self._loop.call_later(IDLE_SECONDS, self._retire)
+
+    def _retire(self) -> None:
+        """End the workers that were idle for long; the longest idle one is the first."""
+        while self._idle and self._idle[0][0] + IDLE_SECONDS <= self._loop.time():
+            self._idle.popleft()[1].close()
+        self._retiring = None
+        if self._idle:
+            self._retiring = self._loop.call_at(self._idle[0][0] + IDLE_SECONDS, self._retire)
 
     def close(self) -> None:
         """End every worker. Those still busy are killed; their threads close them."""
         self._closed = True
+        if self._retiring is not None:
+            self._retiring.cancel()
         for worker in self._busy:
             worker.kill()
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[1].close()
 
 
-def _request(endpoint: Endpoint, identity: SourceIdentity, subject: Any, context: Context) -> bytes:
+def _request(
+    endpoint: Endpoint, identity: SourceIdentity, subject: Any, context: Context, remaining_seconds: float
+) -> bytes:
     if isinstance(subject, HttpRequest):
         event = subject.wire()
     elif endpoint.per_record:
@@ -148,7 +208,9 @@ def _request(endpoint: Endpoint, identity: SourceIdentity, subject: Any, context
         "source": endpoint.source,
         "per_record": endpoint.per_record,
         "identity": {"arn": identity.arn, "region": identity.region, "extras": dict(identity.extras)},
-        "remaining_seconds": context.get_remaining_time_in_millis() / 1000,
+        "remaining_seconds": remaining_seconds,
+        "client_context": context.client_context and asdict(context.client_context),
+        "tenant_id": context.tenant_id,
         "context": {
             "aws_request_id": context.aws_request_id,
             "function_name": context.function_name,
@@ -171,26 +233,3 @@ def _result(response: bytes) -> Any:
             failed.exception = EventValidationError(answer["invalid"]["of"], answer["invalid"]["details"])
         raise RemoteFailureError(failed)
     return answer["value"]
-
-
-def write_frame(descriptor: int, payload: bytes) -> None:
-    """Write one length-prefixed message. Raises BrokenPipeError if nobody reads."""
-    data = memoryview(_LENGTH.pack(len(payload)) + payload)
-    while data:
-        data = data[os.write(descriptor, data) :]
-
-
-def read_frame(descriptor: int) -> bytes | None:
-    """Read one length-prefixed message; ``None`` when the other side is gone."""
-    header = _read_exactly(descriptor, _LENGTH.size)
-    return None if header is None else _read_exactly(descriptor, _LENGTH.unpack(header)[0])
-
-
-def _read_exactly(descriptor: int, size: int) -> bytes | None:
-    chunks = bytearray()
-    while len(chunks) < size:
-        chunk = os.read(descriptor, size - len(chunks))
-        if not chunk:
-            return None
-        chunks += chunk
-    return bytes(chunks)

@@ -22,9 +22,7 @@ from eventflow.runtime.destinations import Destinations
 from eventflow.runtime.event_path import EventPath
 from eventflow.runtime.functions import Functions
 from eventflow.runtime.metrics import DropReason, Metrics
-from eventflow.runtime.queues.poller import QueuePoller
 from eventflow.runtime.readiness import Readiness
-from eventflow.runtime.streams.poller import StreamPoller
 from eventflow.runtime.threads import HandlerThreads
 
 if TYPE_CHECKING:
@@ -43,7 +41,9 @@ if TYPE_CHECKING:
         StreamSource,
     )
     from eventflow.runtime.invoker import Observer
+    from eventflow.runtime.queues.poller import QueuePoller
     from eventflow.runtime.stopping import StopSignal
+    from eventflow.runtime.streams.poller import StreamPoller
 
 _log = logging.getLogger(__name__)
 
@@ -178,6 +178,8 @@ class Supervisor:
             work.start_soon(stream_poller.run)
 
     def _queue_poller(self, plan: QueuePlan, source: QueueSource) -> QueuePoller:
+        from eventflow.runtime.queues.poller import QueuePoller  # an app without queues starts without it
+
         return QueuePoller(
             plan,
             source,
@@ -188,6 +190,8 @@ class Supervisor:
         )
 
     def _stream_poller(self, plan: StreamPlan, source: StreamSource) -> StreamPoller:
+        from eventflow.runtime.streams.poller import StreamPoller  # an app without streams starts without it
+
         return StreamPoller(
             plan,
             source,

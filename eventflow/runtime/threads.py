@@ -30,6 +30,11 @@ class HandlerThreads(Executor):
         """Idle threads, less the calls that wait for one."""
         self._closed = False
 
+    @property
+    def idle(self) -> int:
+        """Threads that wait for a call."""
+        return max(0, self._unclaimed)
+
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[T] = Future()
 

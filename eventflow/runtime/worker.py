@@ -1,21 +1,26 @@
-"""The worker process of ``isolation="process"``: reads requests, calls the handler, writes answers."""
+"""Inside a worker process of ``isolation="process"``: reads requests, calls the handler, writes answers."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import inspect
+import io
 import json
+import logging
 import os
+import signal
 import sys
+import threading
 import time
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from importlib import import_module
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from eventflow.errors import EventValidationError
 from eventflow.events import codec_for
-from eventflow.model.context import Context, FunctionEnvironment
+from eventflow.model.context import Caller, Client, ClientContext, Context, FunctionEnvironment
 from eventflow.model.destinations import Service
 from eventflow.model.function import FunctionDefinition, FunctionSettings
 from eventflow.model.records import SourceIdentity
@@ -23,8 +28,9 @@ from eventflow.plan.endpoints import DIRECT, direct_endpoint, trigger_endpoint
 from eventflow.plan.http_request import HttpRequest
 from eventflow.plan.record_batches import batch_endpoint
 from eventflow.runtime.failures import function_failed, marshal_failed
+from eventflow.runtime.frames import ANSWER, LOG, READY, read_frame, write_frame
 from eventflow.runtime.marshal import marshal
-from eventflow.runtime.processes import read_frame, write_frame
+from eventflow.runtime.worker_logs import Forwarder
 from eventflow.triggers._marks import marks_of
 
 if TYPE_CHECKING:
@@ -51,7 +57,7 @@ class Worker:
             return json.dumps({"bytes": base64.b64encode(value).decode()}).encode()
         try:
             return b'{"value": ' + marshal(value) + b"}"
-        except (TypeError, ValueError, RecursionError) as exc:
+        except Exception as exc:  # noqa: BLE001 (the edge of user code: models run some while they are written)
             return _failed(marshal_failed(exc, request_id))
 
     def _call(self, request: dict[str, Any]) -> Any:
@@ -89,7 +95,15 @@ def _context(request: dict[str, Any]) -> Context:
     values = dict(request["context"])
     request_id = values.pop("aws_request_id")
     environment = FunctionEnvironment(**values, clock=time.monotonic, next_request_id=lambda: request_id)
-    return Context(environment, time.monotonic() + request["remaining_seconds"], request_id)
+    caller = Caller(client_context=_client_context(request["client_context"]), tenant_id=request["tenant_id"])
+    return Context(environment, time.monotonic() + request["remaining_seconds"], request_id, caller)
+
+
+def _client_context(fields: dict[str, Any] | None) -> ClientContext | None:
+    if fields is None:
+        return None
+    client = fields["client"]
+    return ClientContext(**{**fields, "client": client and Client(**client)})
 
 
 def _failed(failed: FunctionFailed) -> bytes:
@@ -106,22 +120,65 @@ def _failed(failed: FunctionFailed) -> bytes:
     return json.dumps(answer).encode()
 
 
-def main() -> None:
-    """Serve requests until the parent closes the pipe."""
-    setup = json.loads(sys.argv[1])
+class Pipes:
+    """The worker's end of the pipes. Any thread may write; frames stay whole."""
+
+    def __init__(self, request: int, response: int) -> None:
+        self._request = request
+        self._response = response
+        self._lock = threading.Lock()
+        self._requests: SimpleQueue[bytes] = SimpleQueue()
+        for descriptor in (request, response):
+            os.set_inheritable(descriptor, False)
+
+    def write(self, kind: bytes, payload: bytes = b"") -> None:
+        """Send one message to the parent."""
+        with self._lock:
+            write_frame(self._response, kind + payload)
+
+    def read(self) -> bytes:
+        """The next request."""
+        return self._requests.get()
+
+    def listen(self) -> None:
+        """Read requests until the parent is gone; then nobody waits for an answer, and the process ends."""
+        while (request := read_frame(self._request)) is not None:
+            self._requests.put(request)
+        os._exit(0)
+
+
+def _import_handler(setup: dict[str, Any]) -> FunctionDefinition:
     sys.path[:] = setup["path"]
     handler = reduce(getattr, setup["qualname"].split("."), import_module(setup["module"]))
     marks = marks_of(handler)
-    definition = FunctionDefinition(
+    return FunctionDefinition(
         name=setup["qualname"],
         handler=handler,  # type: ignore[arg-type]
         settings=FunctionSettings(),
         triggers=tuple(marks.triggers) if marks else (),
     )
-    worker = Worker(definition)
-    while (request := read_frame(setup["request"])) is not None:
-        write_frame(setup["response"], worker.answer(json.loads(request)))
-    os.close(setup["response"])
+
+
+def _leave_stopping_to_the_parent() -> None:
+    """It lets handlers finish, and kills when there is no more time. Handlers of ours are not inherited by what a
+    handler starts, as ignoring the signals would be."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+
+
+def main() -> None:
+    """Serve requests until the parent is gone."""
+    setup = json.loads(sys.argv[1])
+    pipes = Pipes(setup["request"], setup["response"])
+    _leave_stopping_to_the_parent()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what is printed outlives a worker that is killed
+    logging.basicConfig(level=setup["log_level"], handlers=[Forwarder(partial(pipes.write, LOG))], force=True)
+    threading.Thread(target=pipes.listen, name="eventflow-requests", daemon=True).start()
+    worker = Worker(_import_handler(setup))
+    pipes.write(READY)
+    while True:
+        pipes.write(ANSWER, worker.answer(json.loads(pipes.read())))
 
 
 if __name__ == "__main__":

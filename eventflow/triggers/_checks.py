@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from eventflow.errors import Problem
 from eventflow.model.mapping import StartingPosition
-from eventflow.policy.filtering import filter_problems
 
 if TYPE_CHECKING:
     import re
@@ -57,6 +56,8 @@ def batch_problems(
     check: Checker, batch: BatchSettings, rules: FilterRules, *, maximum_size: int, window_allowed: bool = True
 ) -> Iterator[Problem]:
     """Source: Lambda API: CreateEventSourceMapping."""
+    from eventflow.policy.filtering import filter_problems  # whoever only declares (in Lambda) never checks
+
     yield from check.number("batch_size", batch.batch_size, 1, maximum_size, unit="records")
     window = batch.maximum_batching_window_seconds
     if window_allowed:

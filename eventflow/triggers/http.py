@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from eventflow.model.destinations import Service
 from eventflow.model.trigger import InvocationModel, Trigger
-from eventflow.policy.routes import parse_route_key
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
 
@@ -35,6 +34,8 @@ class HttpTrigger(Trigger):
         return f'@on_http("{self.route_key}")'
 
     def problems(self, where: str) -> Iterator[Problem]:
+        from eventflow.policy.routes import parse_route_key  # whoever only declares (in Lambda) never checks
+
         yield from Checker(where).parses("route", lambda: parse_route_key(self.route_key))
 
 

@@ -10,7 +10,6 @@ from eventflow.errors import InvalidScheduleExpressionError
 from eventflow.model.destinations import Service
 from eventflow.model.subscriptions import ScheduleRule
 from eventflow.model.trigger import InvocationModel, Trigger
-from eventflow.policy.schedules import parse_schedule
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
 
@@ -49,6 +48,8 @@ class ScheduleTrigger(Trigger):
         )
 
     def problems(self, where: str) -> Iterator[Problem]:
+        from eventflow.policy.schedules import parse_schedule  # whoever only declares (in Lambda) never checks
+
         check = Checker(where)
         try:
             parse_schedule(self.expression, timezone=self.timezone)

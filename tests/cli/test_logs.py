@@ -98,6 +98,11 @@ def test_text_is_one_line_with_function_message_and_fields(invocation: Context) 
     assert text.split(" ", 1)[1] == "INFO     fulfil sent function_request_id=request-1 attempt=2"
 
 
+def test_text_does_not_name_a_function_twice() -> None:
+    text = TextFormatter(colours=False).format(record("fulfil failed", function_name="fulfil"))
+    assert text.split(" ", 1)[1] == "INFO     fulfil failed"
+
+
 def test_text_has_colours_only_when_asked_for() -> None:
     assert "\x1b" in TextFormatter(colours=True).format(record())
     assert "\x1b" not in TextFormatter(colours=False).format(record())
@@ -143,3 +148,11 @@ def test_no_color_turns_colours_off_on_a_terminal(monkeypatch: pytest.MonkeyPatc
     logging.getLogger("shop").info("plain")
     assert "plain" in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
+
+
+def test_an_exception_of_a_worker_process_is_written_though_only_its_text_came() -> None:
+    entry = record(exception_name="ValueError")
+    entry.exc_text = "Traceback ...\nValueError: no stock"
+    assert document(entry)["exception"] == entry.exc_text
+    assert document(entry)["exception_name"] == "ValueError"
+    assert TextFormatter(colours=False).format(entry).endswith("\nValueError: no stock")

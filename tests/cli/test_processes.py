@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,12 +34,12 @@ SHOP = """
 
     @on_http("GET /slow")
     async def slow(event):
-        print("slow began", flush=True)
+        print("slow began")
         await asyncio.sleep(60)
 
     @on_sqs("orders")
     def expedite(order: str):
-        print("received " + order, flush=True)
+        print("received " + order)
 
     @function
     def greet(event):
@@ -89,7 +90,12 @@ class Running:
 def started(*arguments: str) -> Iterator[Running]:
     """Start a command; whatever is left of it is killed in the end. Its standard error is part of its output."""
     process = subprocess.Popen(
-        _command(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        _command(arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
     )
     try:
         yield Running(process)
@@ -173,6 +179,22 @@ def test_serve_tells_its_address_answers_and_stops_gracefully(number: signal.Sig
 
 
 @pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize(("arguments", "open_"), [(["--host", "0.0.0.0"], False), ([], True)])
+def test_the_invoke_api_is_closed_where_other_machines_reach_it(arguments: list[str], open_: bool) -> None:
+    with started("serve", "shop", "--port", "0", *arguments) as serving:
+        ready = serving.ready()
+        address = ready["address"].replace("0.0.0.0", "127.0.0.1")
+        request = urllib.request.Request(address + "/2015-03-31/functions/greet/invocations", b'{"name": "Ada"}')
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                status = response.status
+        except urllib.error.HTTPError as exc:
+            status = exc.code
+        assert (status, ready["invoke_api"]) == ((200, True) if open_ else (404, False))
+        assert serving.stop(signal.SIGTERM) == 0
+
+
+@pytest.mark.usefixtures("shop")
 def test_serve_receives_what_another_terminal_sends() -> None:
     with started("serve", "shop", "--port", "0", "--no-access-log") as serving:
         serving.ready()
@@ -230,7 +252,9 @@ def test_a_run_that_breaks_down_says_so_in_its_log_and_exits_with_1(write: Write
     assert done.returncode == 1
     [record] = [json.loads(line) for line in done.stdout.splitlines()]
     assert (record["level"], done.stderr) == ("CRITICAL", "")
-    assert "OSError: no database" in record["exception"]
+    assert record["message"] == "the run broke down: OSError: no database"
+    assert record["exception"].startswith("Traceback")
+    assert record["exception"].endswith("OSError: no database\n")
 
 
 @pytest.mark.usefixtures("shop")
@@ -249,7 +273,6 @@ def test_text_shows_the_table_instead_of_a_record() -> None:
         assert serving.line_with("expedite").split() == [
             "expedite",
             '@on_sqs("orders")',
-            "sqs:orders",
             "polling",
             "local",
         ]

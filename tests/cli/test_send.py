@@ -109,4 +109,4 @@ def test_what_the_service_refuses_is_an_error_without_traceback(run_cli: RunCli)
 def test_functions_are_listed_when_a_target_is_given(run_cli: RunCli, write: Write) -> None:
     write("shop.py", "from eventflow.triggers.sqs import on_sqs\n@on_sqs('orders')\ndef expedite(order): ...\n")
     rows = [line.split() for line in run_cli("list", "shop").stdout.splitlines()]
-    assert rows[1] == ["expedite", '@on_sqs("orders")', "sqs:orders", "polling", "local"]
+    assert rows[1] == ["expedite", '@on_sqs("orders")', "polling", "local"]

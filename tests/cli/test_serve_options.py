@@ -33,13 +33,13 @@ def parsed(arguments: list[str]) -> click.Context:
 
 
 def options_of(context: click.Context) -> ServeOptions:
-    names = ServeOptions.__dataclass_fields__
+    names = ServeOptions._fields
     return ServeOptions(**{name: value for name, value in context.params.items() if name in names})
 
 
 def test_the_child_of_a_reloading_serve_is_told_the_same(directory: Path) -> None:
     arguments = ["shop:make_app", "--factory", "--env", "staging", "--host", "0.0.0.0", "--port", "0"]
-    arguments += ["--log-level", "debug", "--log-format", "json", "--no-access-log"]
+    arguments += ["--log-level", "debug", "--log-format", "json", "--no-access-log", "--no-invoke-api"]
     arguments += ["--timeout-graceful-shutdown", "3.5", "--app-dir", str(directory), "--reload"]
     told = options_of(parsed(arguments))
     child = parsed(told.arguments()[1:])
@@ -102,6 +102,12 @@ def test_the_startup_table_names_functions_triggers_models_address_and_data() ->
     assert ["environment", "local", "(local,", "data", "in", ".eventflow)"] in lines
 
 
+def test_a_closed_invoke_api_is_said_with_what_would_open_it() -> None:
+    plan = App([show], name="shop").freeze(Environment())
+    assert "--invoke-api" in startup_text(plan, Started(address="http://0.0.0.0:8000", invoke_api=False))
+    assert "--invoke-api" not in startup_text(plan, Started(address="http://127.0.0.1:8000"))
+
+
 def test_the_startup_table_of_an_example_fits_a_terminal_of_80_columns() -> None:
     plan = App([import_module("examples.shop")], name="shop").freeze(Environment())
     text = click.unstyle(startup_text(plan, Started(address="http://127.0.0.1:8000")))
@@ -114,6 +120,7 @@ def test_the_ready_record_says_the_same_to_machines() -> None:
         "app": "shop",
         "environment": "local",
         "address": None,
+        "invoke_api": True,
         "data": "memory",
         "functions": ["show", "expedite"],
     }

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,7 +67,20 @@ async def test_a_promise_keeps_no_more_than_is_free() -> None:
     async with permits.promise(6) as first, permits.promise(6) as second:
         assert (first, second) == (6, 3)
         assert permits.free == 0
+    await anyio.lowlevel.checkpoint()
     assert permits.free == 9
+
+
+async def test_a_promise_outlasts_its_block_until_what_was_promised_can_be_taken() -> None:
+    permits = slice_of(1)
+    async with permits.promise():
+        pass
+    assert permits.free == 0
+    assert permits.enter()
+    await anyio.lowlevel.checkpoint()
+    assert permits.free == 0
+    permits.leave()
+    assert permits.free == 1
 
 
 async def test_a_promise_takes_no_permit_from_those_who_have_work() -> None:

@@ -43,7 +43,7 @@ from eventflow.testing.faults import (
 )
 from eventflow.testing.virtual_time import START, VirtualClock
 from tests.runtime.event_store import LeasedStore
-from tests.runtime.running import Inbox, Run, running, seconds, until
+from tests.runtime.running import Inbox, Run, running, seconds
 
 MIB = 1024 * 1024
 ARN = "arn:aws:lambda:us-east-1:000000000000:function"
@@ -306,7 +306,7 @@ async def test_a_bucket_gets_the_record_under_lambdas_key() -> None:
         assert len(json.loads(message.body)["requestPayload"]) == 1_000_000
 
 
-@pytest.mark.parametrize(("destination", "size"), [(to_sns("done"), 200_000), (to_sqs("done"), 600_000)])
+@pytest.mark.parametrize(("destination", "size"), [(to_sns("done"), 262_000), (to_sqs("done"), MIB - 500)])
 async def test_a_record_too_large_for_its_destination_loses_its_payloads_and_nothing_else(
     destination: Destination, size: int
 ) -> None:
@@ -331,6 +331,23 @@ async def test_a_record_too_large_for_its_destination_loses_its_payloads_and_not
             responsePayload=None,
         )
         assert len(run.inboxes[destination.resource].messages[1].body) < 1_000
+
+
+@pytest.mark.parametrize(("kept_elsewhere", "dropped"), [(None, 1), (to_sqs("dead"), 0)])
+async def test_an_event_too_large_for_its_failure_record_is_counted_as_dropped_unless_a_dead_letter_queue_has_it(
+    kept_elsewhere: Destination | None, dropped: int
+) -> None:
+    @function(on_failure=to_sqs("failed"), dead_letter_queue=kept_elsewhere, maximum_retry_attempts=0)
+    async def handler(event: Any) -> None:
+        raise ValueError("x")
+
+    async with running([handler]) as run:
+        await run.accept("handler", "x" * (MIB - 300))
+        await run.settle()
+        [record] = run.inboxes["sqs:failed"].records
+        assert (record["requestPayload"], record["responsePayload"]["errorMessage"]) == (None, "x")
+        assert sum(run.dropped.values()) == dropped
+        assert set(run.dropped) <= {("handler", "direct", DropReason.OVERSIZED)}
 
 
 async def test_an_event_that_fills_a_dead_letter_to_the_brim_goes_without_its_error_text() -> None:
@@ -380,7 +397,7 @@ async def test_a_function_as_destination_is_invoked_asynchronously_with_the_reco
         assert record["responsePayload"] == 3
 
 
-async def test_a_record_too_large_for_a_function_loses_its_payloads() -> None:
+async def test_a_record_too_large_for_a_function_loses_its_request_first() -> None:
     @function(on_success=to_function("second"))
     async def handler(event: Any) -> Any:
         return event
@@ -392,7 +409,8 @@ async def test_a_record_too_large_for_a_function_loses_its_payloads() -> None:
         await run.accept("handler", "x" * 900_000)
         await run.settle()
         name, event, outcome = run.calls[1]
-        assert (name, outcome, event["requestPayload"], event["responsePayload"]) == ("second", "Succeeded", None, None)
+        assert (name, outcome, event["requestPayload"]) == ("second", "Succeeded", None)
+        assert event["responsePayload"] == "x" * 900_000
         assert run.dropped == {}
 
 
@@ -672,7 +690,8 @@ async def test_an_event_that_only_looks_like_its_source_is_a_function_error() ->
     async def handler(record: SqsRecord) -> None: ...
 
     async with running([handler], queues=None) as run:
-        for event in (None, [], {"Records": 1}, {"Records": [{}]}):
+        events: list[Any] = [None, [], {"Records": 1}, {"Records": [{}]}]
+        for event in events:
             await run.accept("handler", event)
         await anyio.sleep(1)
         assert Counter(outcome for _, _, outcome in run.calls) == {"FunctionFailed": 4}
@@ -908,19 +927,19 @@ async def test_claims_are_renewed_while_what_is_left_drains() -> None:
 
 
 async def test_a_backlog_of_many_events_waits_in_the_store() -> None:
+    held: list[int] = []
+
     @function
     async def handler(event: int) -> None:
-        nonlocal most
-        most = max(most, run.held)
+        held.append(run.held)
         await anyio.sleep(1)
 
-    most = 0
     async with running([handler]) as run:
         async with anyio.create_task_group() as senders:
             for _ in range(40):
                 senders.start_soon(_accept_many, run, 250)
         await run.settle()
-    assert most <= 1_000
+    assert max(held) <= 1_000
     assert len(run.calls) == 10_000
 
 
@@ -931,7 +950,7 @@ async def _accept_many(run: Run, number: int) -> None:
 
 
 async def test_many_who_accept_at_once_do_not_overfill_memory() -> None:
-    @function
+    @function(timeout_seconds=60)
     async def handler(event: int) -> None:
         await anyio.sleep(10)
 
@@ -950,18 +969,16 @@ async def test_many_who_accept_at_once_do_not_overfill_memory() -> None:
 
 
 async def test_everything_accepted_concurrently_runs_up_to_the_concurrency() -> None:
+    started: list[float] = []
+
     @function
     async def handler(event: int) -> None:
-        nonlocal running_now, most
-        running_now += 1
-        most = max(most, running_now)
+        started.append(seconds())
         await anyio.sleep(1)
-        running_now -= 1
 
-    running_now = most = 0
     async with running([handler]) as run:
         for number in range(900):
             await run.accept("handler", number)
         await run.settle()
-    assert most == 900
+    assert started == [0] * 900
     assert seconds() == pytest.approx(1)

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eventflow.runtime.http.asgi import Header, Send
+    from eventflow.runtime.http.asgi import Header, Scope, Send
 
 JSON: Final = (b"content-type", b"application/json")
 TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
+
+WHOLE_RESPONSE: Final = "eventflow.whole_response"
+"""An ASGI extension of our own server: a function that takes a status, valid headers and the body, and returns
+whether it sent them."""
 
 _BODYLESS: Final = frozenset({204, 304})
 
@@ -29,15 +33,18 @@ def message(status: int, text: str) -> Answer:
     return Answer(status, (JSON,), json.dumps({"message": text}, separators=(",", ":")).encode())
 
 
-async def send_answer(send: Send, answer: Answer, method: str, request_id: Header) -> None:
-    """Send an answer in two messages. A client that is gone by now gets nothing, and that is no error."""
+async def send_answer(scope: Scope, send: Send, answer: Answer, request_id: Header) -> None:
+    """Send an answer. A client that is gone by now gets nothing, and that is no error."""
     status, headers, body = answer
     if status in _BODYLESS:
         sent, body = [*headers, request_id], b""
     else:
         sent = [*headers, (b"content-length", b"%d" % len(body)), request_id]
-        if method == "HEAD":
+        if scope["method"] == "HEAD":
             body = b""
+    extensions = scope.get("extensions")
+    if extensions and WHOLE_RESPONSE in extensions and extensions[WHOLE_RESPONSE](status, sent, body):
+        return
     try:
         await send({"type": "http.response.start", "status": status, "headers": sent})
         await send({"type": "http.response.body", "body": body})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -9,7 +10,7 @@ from eventflow.runtime.http.admin import PATHS, Admin
 from eventflow.runtime.http.answers import send_answer
 from eventflow.runtime.http.bodies import ClientGoneError
 from eventflow.runtime.http.invoke_api import PREFIXES, InvokeApi
-from eventflow.runtime.http.routes import Routes
+from eventflow.runtime.http.routes import SERVICE_UNAVAILABLE, Routes
 from eventflow.runtime.request_ids import request_ids
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ class HttpApp:
         invoke_api: bool = True,
         admin: bool = True,
     ) -> None:
+        self._abandoned = False
         self._next_request_id = request_ids()
         self._routes = Routes(plan.routes, functions, clock)
-        self._invoke_api = InvokeApi(plan.environment, functions, accept, self._next_request_id, clock)
+        self._invoke_api = InvokeApi(plan.environment, functions, accept, clock)
         self._prefixes = PREFIXES if invoke_api else ()
         self._admin = Admin(metrics, functions, readiness)
         self._admin_paths = frozenset(path for path in PATHS if admin and not self._routes.spells_out(path))
@@ -57,6 +59,11 @@ class HttpApp:
         """Invocations that may outlive their requests; whoever stops the server waits for them."""
         return self._routes.outliving
 
+    def abandon(self) -> None:
+        """The server stops without waiting any longer: a request that is cancelled from now on is answered with
+        503. Its task ends with that."""
+        self._abandoned = True
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. A client that leaves meanwhile does not stop the function."""
         if scope["type"] != "http":
@@ -64,19 +71,22 @@ class HttpApp:
             return
         raw_path = scope.get("raw_path")
         path = raw_path.decode("latin-1") if raw_path is not None else quote(scope["path"])
-        method: str = scope["method"]
-        if path.startswith(self._prefixes):
-            await self._invoke_api.serve(path, scope, receive, send)
-            return
         request_id = self._next_request_id()
-        if path in self._admin_paths:
-            answer = self._admin.answer(path, scope)
-        else:
-            try:
-                answer = await self._routes.answer(method, path, scope, receive, request_id)
-            except ClientGoneError:
-                return
-        await send_answer(send, answer, method, (b"apigw-requestid", request_id.encode()))
+        identity = (b"apigw-requestid", request_id.encode())
+        try:
+            if path.startswith(self._prefixes):
+                answer, identity = await self._invoke_api.answer(path, scope, receive, request_id)
+            elif path in self._admin_paths:
+                answer = self._admin.answer(path, scope)
+            else:
+                answer = await self._routes.answer(scope["method"], path, scope, receive, request_id)
+        except ClientGoneError:
+            return
+        except CancelledError:
+            if not self._abandoned:
+                raise
+            answer = SERVICE_UNAVAILABLE
+        await send_answer(scope, send, answer, identity)
 
 
 async def _refuse_scope(scope: Scope, receive: Receive, send: Send) -> None:

@@ -16,20 +16,18 @@ from eventflow.model import limits
 from eventflow.model.context import Caller
 from eventflow.model.invocation import InvocationType
 from eventflow.model.outcome import Succeeded, Throttled
-from eventflow.runtime.http.answers import JSON, Answer, send_answer
-from eventflow.runtime.http.bodies import BodyTooLargeError, ClientGoneError, head_of, read_body
+from eventflow.runtime.http.answers import JSON, Answer
+from eventflow.runtime.http.bodies import BodyTooLargeError, head_of, read_body
 from eventflow.runtime.http.function_names import LATEST, ParameterError, function_reference
 from eventflow.runtime.http.invoke_headers import InvokeHeaders
 from eventflow.runtime.http.log_tail import LogTails
 from eventflow.runtime.request_path import Invoked, decode, invoke, too_large_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from eventflow.plan.environment import Environment
     from eventflow.ports import Clock
     from eventflow.runtime.functions import Functions, RunningFunction
-    from eventflow.runtime.http.asgi import Receive, Scope, Send
+    from eventflow.runtime.http.asgi import Header, Receive, Scope
 
 _log = logging.getLogger(__name__)
 
@@ -71,26 +69,24 @@ class InvokeApi:
         environment: Environment,
         functions: Functions,
         accept: Accept,
-        next_request_id: Callable[[], str],
         clock: Clock,
     ) -> None:
         self._environment = environment
         self._functions = functions
         self._accept = accept
-        self._next_request_id = next_request_id
         self._clock = clock
         self._tails = LogTails()
 
-    async def serve(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; ``path`` is still URL-encoded."""
-        request_id = self._next_request_id()
+    async def answer(self, path: str, scope: Scope, receive: Receive, request_id: str) -> tuple[Answer, Header]:
+        """The answer to one request, and the header with its request id: the event's, if one was accepted.
+
+        ``path`` is still URL-encoded. Raises ClientGoneError if the client left before its request was complete.
+        """
         try:
             request_id, answer = await self._answer(path, scope, receive, request_id)
         except InvocationError as exc:
             answer = _error(exc)
-        except ClientGoneError:
-            return
-        await send_answer(send, answer, scope["method"], (b"x-amzn-requestid", request_id.encode()))
+        return answer, (b"x-amzn-requestid", request_id.encode())
 
     async def _answer(self, path: str, scope: Scope, receive: Receive, request_id: str) -> tuple[str, Answer]:
         prefix = INVOKE if path.startswith(INVOKE) else INVOKE_ASYNC

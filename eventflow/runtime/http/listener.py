@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from uvicorn import Config, Server
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from eventflow.runtime.http.answers import WHOLE_RESPONSE
 from eventflow.runtime.http.routes import HEAD_TOO_LARGE
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterable
 
     from eventflow.runtime.http.app import HttpApp
+    from eventflow.runtime.http.asgi import Header
     from eventflow.runtime.stopping import StopSignal
 
 MAXIMUM_HEAD_BYTES: Final = 65_536
 """Where reading a request's head is given up. The application's own limit is lower; this one bounds memory."""
 ABORT_SECONDS: Final = 1.0
 _DATE_SECONDS: Final = 1.0
+_ENDS: Final = {True: b"\r\n", False: b"connection: close\r\n\r\n"}
+"""How the headers end, by whether the connection is kept."""
 _HTTP_431: Final = b"".join(
     [
         STATUS_LINE[HEAD_TOO_LARGE.status],
@@ -40,48 +48,12 @@ class _State(ServerState):
         self.disconnected = asyncio.Event()
 
 
-class _Transport(asyncio.Transport):
-    """A transport that holds the head of a response back until the body comes: one system call and one packet
-    for what uvicorn writes in two."""
-
-    def __init__(self, inner: asyncio.Transport) -> None:
-        self._inner = inner
-        self._head = b""
-        self.is_closing = inner.is_closing  # type: ignore[method-assign]  # called per request: no detour
-        self.get_extra_info = inner.get_extra_info  # type: ignore[method-assign]
-        self.pause_reading = inner.pause_reading  # type: ignore[method-assign]
-        self.resume_reading = inner.resume_reading  # type: ignore[method-assign]
-        self.abort = inner.abort  # type: ignore[method-assign]
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._head:
-            self._inner.write(b"".join((self._head, data)))
-            self._head = b""
-        elif data[:9] == b"HTTP/1.1 " and data[9:12] != b"100":
-            self._head = bytes(data)
-        else:
-            self._inner.write(data)
-
-    def flush(self) -> None:
-        """Write a head that no body followed."""
-        if self._head:
-            self._inner.write(self._head)
-            self._head = b""
-
-    def close(self) -> None:
-        self.flush()
-        self._inner.close()
-
-
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol with one write per response, and a bound on what it keeps of a head that never ends."""
+    """uvicorn's protocol with a shorter way out for whole responses, and a bound on what it keeps of a head that
+    never ends."""
 
     server_state: _State
-    transport: _Transport
     _head_bytes = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(_Transport(transport))
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -94,13 +66,38 @@ class _Protocol(HttpToolsProtocol):
         elif self._head_bytes:
             self._head_bytes = 0
 
-    def on_response_complete(self) -> None:
-        self.transport.flush()
-        super().on_response_complete()
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if not self.access_log:  # which is written where uvicorn sends
+            scope: Any = self.scope
+            scope["extensions"] = {WHOLE_RESPONSE: partial(_write_response, self.cycle)}
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.server_state.disconnected.set()
+
+
+def _write_response(cycle: RequestResponseCycle, status: int, headers: Iterable[Header], body: bytes) -> bool:
+    """Send a whole response in one write: half the system calls, and none of the checks that a stream needs.
+
+    False if nothing was sent because the client does not read; sending then has to wait.
+    """
+    if cycle.disconnected:
+        return True
+    if cycle.flow.write_paused:
+        return False
+    pieces = [STATUS_LINE[status]]
+    for name, value in chain(cycle.default_headers, headers):
+        pieces += name, b": ", value, b"\r\n"
+    pieces += _ENDS[cycle.keep_alive], body
+    cycle.response_started = cycle.response_complete = True
+    cycle.transport.write(b"".join(pieces))
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    cycle.scope.pop("extensions")  # which leads back to the cycle: garbage that would have to be searched for
+    return True
 
 
 class Listener(Server):
@@ -121,6 +118,7 @@ class Listener(Server):
             server_header=False,
         )
         super().__init__(config)
+        logging.getLogger("uvicorn.access").propagate = access_log
         self.server_state = _State()
         self._app = app
         self.servers: list[Any] = []
@@ -154,6 +152,7 @@ class Listener(Server):
     async def abort(self) -> None:
         """Cancel what still runs and close every connection."""
         self._stop_accepting()
+        self._app.abandon()
         running = self._running()
         for task in running:
             task.cancel()

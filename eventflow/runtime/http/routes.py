@@ -37,7 +37,7 @@ BODY_TOO_LARGE: Final = message(413, "Request Entity Too Large")
 HEAD_TOO_LARGE: Final = message(431, "Request Header Fields Too Large")
 TOO_MANY_REQUESTS: Final = message(429, "Too Many Requests")
 FUNCTION_ERROR: Final = message(500, "Internal Server Error")
-INTEGRATION_TIMEOUT: Final = message(503, "Service Unavailable")
+SERVICE_UNAVAILABLE: Final = message(503, "Service Unavailable")
 
 _REQUEST_LINE_EXTRAS: Final = len("  HTTP/1.1\r\n")
 _MEASURED_BODY_BYTES: Final = (limits.SYNCHRONOUS_REQUEST_BYTES - 2 * limits.HTTP_HEADER_BYTES) // 6
@@ -111,7 +111,7 @@ class Routes:
             return BODY_TOO_LARGE
         target = match.target
         outcome = await self._invoke_slow(target, request) if target.slow else await _invoke(target, request)
-        return INTEGRATION_TIMEOUT if outcome is None else _answer(outcome, target.function_name, request_id)
+        return SERVICE_UNAVAILABLE if outcome is None else _answer(outcome, target.function_name, request_id)
 
     async def _invoke_slow(self, target: _Target, request: HttpRequest) -> Outcome | None:
         """Wait as long as a request may; ``None`` if the function goes on after that."""

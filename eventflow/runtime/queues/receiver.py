@@ -4,81 +4,87 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from eventflow.errors import UnavailableError
 from eventflow.policy.batches import BatchBuilder, BatchLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Collection, Sequence
 
     from eventflow.model.records import QueueRecord
-    from eventflow.plan.plan import QueuePlan
-    from eventflow.ports import QueueSource
+    from eventflow.runtime.queues.intake import Intake
+    from eventflow.runtime.queues.mapping import QueueMappingRun
+
+LATE_SECONDS: Final = 30.0
+"""How long a receive may take beyond its wait before the queue counts as away."""
 
 
 class BatchReceiver:
-    """Receives the batches of one poller.
+    """Receives the batches of one poller. What does not fit a batch opens the next one."""
 
-    ``take`` is called with whatever one receive returned, the moment it is ours: it starts the leases and
-    returns the records that pass the mapping's filters. What does not fit a batch opens the next one.
-    """
-
-    def __init__(
-        self, plan: QueuePlan, source: QueueSource, take: Callable[[Sequence[QueueRecord]], Sequence[QueueRecord]]
-    ) -> None:
-        self._plan = plan
-        self._source = source
-        self._take = take
-        batch = plan.mapping.batch
-        self._window = batch.maximum_batching_window_seconds
-        self._builder: BatchBuilder[QueueRecord] = BatchBuilder(
-            BatchLimits(batch_size=batch.batch_size, window_seconds=self._window)
-        )
+    def __init__(self, run: QueueMappingRun, intake: Intake) -> None:
+        batch = run.plan.mapping.batch
+        limits = BatchLimits(batch_size=batch.batch_size, window_seconds=batch.maximum_batching_window_seconds)
+        self._run = run
+        self._intake = intake
+        self._maximum_receive = run.source.properties.maximum_receive
+        self._builder: BatchBuilder[QueueRecord] = BatchBuilder(limits)
         self._carried: deque[QueueRecord] = deque()
-        self._first_at = 0.0
 
     @property
     def held(self) -> tuple[QueueRecord, ...]:
         """Records received and not handed over yet."""
         return (*self._builder.records, *self._carried)
 
-    async def receive(self, *, most: int) -> list[QueueRecord]:
-        """The next batch, of at most ``most`` records; empty if nothing came within one long poll.
+    async def receive(self, *, most: int, longest_wait: float) -> list[QueueRecord]:
+        """The next batch, of at most ``most`` records; empty if nothing came within ``longest_wait`` seconds.
 
-        The window opens when this is called (Lambda: when polling resumes after an invocation), and opens
-        again whenever it ends with nothing in it. Without a window, whatever one receive returns is a batch.
+        The window opens when this is called (Lambda: when polling resumes after an invocation); if it ends with
+        nothing in it, the next one opens with the next record. Without a window, whatever one receive returns is
+        a batch.
         """
-        opened = anyio.current_time()
+        builder = self._builder
+        builder.open(now=anyio.current_time())
         self._fill()
-        while not self._builder.is_full and len(self._builder) < most:
-            wait = self._wait_seconds(opened)
-            if len(self._builder) and wait <= 0:
+        while not builder.is_full and len(builder) < most:
+            wait = min(longest_wait, self._window_left())
+            if len(builder) and wait <= 0:
                 break
-            wanted = min(most - len(self._builder), self._source.properties.maximum_receive)
-            received = await self._source.receive(max_records=wanted, wait_seconds=wait)
-            self._carried.extend(self._take(received))
+            wanted = min(most - len(builder), self._maximum_receive)
+            received = await self._receive(wanted, wait)
+            records, unwanted = self._intake.take(received, wanted=wanted)
+            self._carried.extend(records)
             self._fill()
-            if not received and not len(self._builder):
+            await self._intake.drop(unwanted)
+            if not received and not len(builder):
                 return []
-        return self._builder.take()
+        return builder.take()
 
-    def _wait_seconds(self, opened: float) -> float:
-        if not len(self._builder):
-            return self._source.properties.maximum_wait_seconds
-        if not self._window:
-            return 0
-        now = anyio.current_time()
-        windows = max(1, math.ceil((self._first_at - opened) / self._window - 1e-9))
-        return max(0.0, min(self._source.properties.maximum_wait_seconds, opened + windows * self._window - now))
+    def forget_groups(self, groups: Collection[str]) -> tuple[QueueRecord, ...]:
+        """Give up the records that follow a failed one of their group; they are the caller's to settle."""
+        behind = tuple(record for record in self._carried if record.group_id in groups)
+        self._carried = deque(record for record in self._carried if record.group_id not in groups)
+        return behind
+
+    async def _receive(self, wanted: int, wait_seconds: float) -> Sequence[QueueRecord]:
+        try:
+            with anyio.fail_after(wait_seconds + LATE_SECONDS):
+                return await self._run.source.receive(max_records=wanted, wait_seconds=wait_seconds)
+        except TimeoutError as exc:
+            raise UnavailableError(self._run.part, "the queue does not answer") from exc
+
+    def _window_left(self) -> float:
+        if not len(self._builder) or self._builder.flush_at is None:
+            return math.inf
+        return max(0.0, self._builder.flush_at - anyio.current_time())
 
     def _fill(self) -> None:
-        was_empty = not len(self._builder)
+        now = anyio.current_time()
         while self._carried:
             record = self._carried[0]
-            if not self._builder.add(record, self._plan.codec.size(record), now=0):
+            if not self._builder.add(record, self._run.plan.codec.size(record), now=now):
                 break
             self._carried.popleft()
-        if was_empty and len(self._builder):
-            self._first_at = anyio.current_time()

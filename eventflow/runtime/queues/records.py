@@ -12,6 +12,7 @@ from eventflow.model.outcome import FunctionFailed, Succeeded, Throttled, TimedO
 from eventflow.policy.settlement import Settlement
 from eventflow.runtime.dispatch import Dispatcher
 from eventflow.runtime.failure_log import log_failure
+from eventflow.runtime.invoker import invoke_here
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,12 +53,14 @@ class RecordBatch:
             self.finished.set_result(None)
 
     def settlement(self) -> Settlement:
-        """What succeeded is deleted; all else, run or not, is left."""
-        delete = set(map(id, self._done))
-        return Settlement(
-            delete=tuple(self._done),
-            leave=tuple(record for record in self.records if id(record) not in delete),
-        )
+        """What succeeded is deleted; what failed, or stands behind what failed, is left."""
+        return Settlement(delete=tuple(self._done), leave=tuple(self._failed))
+
+    @property
+    def unfinished(self) -> list[QueueRecord]:
+        """What is still running, or was not begun."""
+        finished = {*map(id, self._done), *map(id, self._failed)}
+        return [record for record in self.records if id(record) not in finished]
 
 
 class _Item(NamedTuple):
@@ -85,28 +88,27 @@ class RecordRunner:
         if batch.blocks(record):
             batch.done(record, success=False)
             return
+        success = False
         with anyio.CancelScope() as scope:
             self._leases.watch([record], scope.cancel)
-            outcome = await self._invoke(record)
-            batch.done(record, success=isinstance(outcome, Succeeded))
-        if scope.cancelled_caught:
-            _log.warning("record %s is somebody else's by now; its handler was stopped", record.message_id)
-            batch.done(record, success=False)
+            if not scope.cancel_called:
+                success = isinstance(await self._invoke(record), Succeeded)
+        if scope.cancel_called:
+            _log.warning("record %s is somebody else's by now; its handler is stopped", record.message_id)
+        batch.done(record, success=success)
 
     async def _invoke(self, record: QueueRecord) -> Outcome:
-        entry = self._entry
-        while True:
-            outcome = await entry.invoke(record)
-            if isinstance(outcome, Throttled):
-                await entry.invoker.permits.available()
-                continue
-            if isinstance(outcome, FunctionFailed | TimedOut):
-                log_failure(
-                    _log,
-                    entry.invoker.definition.name,
-                    outcome,
-                    f"record {record.message_id} comes back",
-                    message_id=record.message_id,
-                    attempt=record.receive_count,
-                )
-            return outcome
+        invoker, throttles = self._entry.invoker, 0
+        while isinstance(outcome := await invoke_here(self._entry, record), Throttled):
+            throttles += 1
+            await invoker.permits.another_chance(throttles)
+        if isinstance(outcome, FunctionFailed | TimedOut):
+            log_failure(
+                _log,
+                invoker.definition.name,
+                outcome,
+                f"record {record.message_id} comes back",
+                message_id=record.message_id,
+                attempt=record.receive_count,
+            )
+        return outcome

@@ -126,14 +126,22 @@ class Connection:
 
 
 @asynccontextmanager
-async def served(*handlers: Callable[..., Any], drain_seconds: float = 5) -> AsyncIterator[Served]:
+async def served(
+    *handlers: Callable[..., Any], drain_seconds: float = 5, access_log: bool = False
+) -> AsyncIterator[Served]:
     stop = StopSignal()
     with running(*(handlers or (echo, fails, never, hello, size))) as app:
         async with anyio.create_task_group() as tasks:
 
             async def serve(*, task_status: anyio.abc.TaskStatus[str]) -> None:
                 await serve_http(
-                    app.app, host="127.0.0.1", port=0, stop=stop, drain_seconds=drain_seconds, task_status=task_status
+                    app.app,
+                    host="127.0.0.1",
+                    port=0,
+                    stop=stop,
+                    drain_seconds=drain_seconds,
+                    access_log=access_log,
+                    task_status=task_status,
                 )
 
             address: str = await tasks.start(serve)
@@ -237,6 +245,71 @@ async def test_a_head_request_does_not_hold_the_connection_up() -> None:
         assert (await connection.response())[2] == b'{"message":"hello"}'
 
 
+@pytest.mark.parametrize("request_line", [b"GET /hello HTTP/1.1\r\nConnection: close", b"GET /hello HTTP/1.0"])
+async def test_a_connection_that_is_not_to_be_kept_is_closed(request_line: bytes) -> None:
+    async with served() as server, server.connected() as connection:
+        await connection.send(request_line + b"\r\nHost: x\r\n\r\n")
+        status, headers, body = await connection.response()
+        assert (status, headers["connection"], body) == (200, "close", b'{"message":"hello"}')
+        assert await connection.closed()
+
+
+async def test_requests_are_logged_when_asked(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "uvicorn.access")
+    for access_log in (True, False):
+        async with served(access_log=access_log) as server, server.connected() as connection:
+            await connection.send(b"GET /hello?a=b HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await connection.response())[2] == b'{"message":"hello"}'
+    # pytest listens twice to a logger that does not propagate
+    [line] = {record.getMessage() for record in caplog.records if record.name == "uvicorn.access"}
+    assert '"GET /hello?a=b HTTP/1.1" 200' in line
+
+
+@on_http("GET /large")
+async def large() -> str:
+    return "x" * 5_000_000
+
+
+async def test_a_client_that_reads_slowly_gets_every_answer_whole() -> None:
+    async with served(large) as server, server.connected() as connection:
+        await connection.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        for _ in range(3):
+            assert len((await connection.response())[2]) == 5_000_000
+
+
+async def test_a_client_that_does_not_read_is_not_answered_into_memory() -> None:
+    calls = 0
+
+    @on_http("GET /large")
+    async def large() -> str:
+        nonlocal calls
+        calls += 1
+        return "x" * 5_000_000
+
+    async with served(large) as server, server.connected() as connection:
+        await connection.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+        await connection.response()
+        assert calls < 10  # the sockets' own buffers hold a few
+        for _ in range(19):
+            await connection.response()
+    assert calls == 20
+
+
+async def test_an_answer_on_its_way_arrives_although_the_server_stops() -> None:
+    gate = Gate()
+    gate.let_go.set()
+
+    @on_http("GET /large")
+    async def large() -> str:
+        return await gate.wait() * 1_250_000
+
+    async with served(large) as server, server.connected() as connection:
+        await connection.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        await gate.entered.wait()
+        server.stop.request()
+        assert len((await connection.response())[2]) == 5_000_000
+
+
 async def test_an_upload_that_asks_first_is_told_to_go_on() -> None:
     async with served() as server, server.connected() as connection:
         await connection.send(b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
@@ -321,6 +394,7 @@ async def test_a_client_that_leaves_does_not_stop_the_function() -> None:
     gate = Gate()
 
     @on_http("GET /wait")
+    @function(timeout_seconds=30)
     async def wait() -> str:
         return await gate.wait()
 
@@ -336,6 +410,7 @@ async def test_a_request_in_flight_is_answered_before_the_server_stops() -> None
     gate = Gate()
 
     @on_http("GET /wait")
+    @function(timeout_seconds=30)
     async def wait() -> str:
         return await gate.wait()
 
@@ -355,6 +430,7 @@ async def test_the_second_request_to_stop_does_not_wait() -> None:
     gate = Gate()
 
     @on_http("GET /wait")
+    @function(timeout_seconds=900)
     async def wait() -> str:
         return await gate.wait()
 
@@ -366,17 +442,22 @@ async def test_the_second_request_to_stop_does_not_wait() -> None:
     assert not gate.finished
 
 
-async def test_what_is_not_done_in_time_is_cancelled() -> None:
+async def test_what_is_not_done_in_time_is_cancelled_and_its_client_told(caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
 
     @on_http("GET /wait")
+    @function(timeout_seconds=30)
     async def wait() -> str:
         return await gate.wait()
 
     async with served(wait, drain_seconds=0) as server, server.connected() as connection:
         await connection.send(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
         await gate.entered.wait()
+        server.stop.request()
+        status, _, body = await connection.response()
+    assert (status, body) == (503, b'{"message":"Service Unavailable"}')
     assert not gate.finished
+    assert not caplog.records
 
 
 async def test_a_port_in_use_is_an_error_that_names_it() -> None:

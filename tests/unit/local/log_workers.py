@@ -13,11 +13,11 @@ from eventflow.model.mapping import BatchSettings, StartingPosition, StreamMappi
 from eventflow.model.records import Assignment, Checkpoint, StreamRecord
 from eventflow.ports import AdapterSettings, StreamSource
 from eventflow.testing.virtual_time import VirtualClock
-from eventflow_local import groups, logs, shards, tables
 from eventflow_local.database import Database
 from eventflow_local.owners import Owner
+from eventflow_local.schema import GROUPS, LOGS, SHARDS, TABLES
 
-SCHEMA = "".join(module.SCHEMA for module in (groups, logs, shards, tables))
+SCHEMA = GROUPS + LOGS + SHARDS + TABLES
 
 
 async def _nothing_in_flight(_: Sequence[str]) -> None:

@@ -16,11 +16,11 @@ from eventflow.errors import InvalidMessageError
 from eventflow.model.destinations import OutboundMessage
 from eventflow.model.subscriptions import BucketNotification
 from eventflow.ports import AdapterSettings
-from eventflow_local import bucket_index, notifications
 from eventflow_local.buckets import BucketSink, BucketSource, bucket_directory, open_bucket_sink, open_bucket_source
 from eventflow_local.database import Database
 from eventflow_local.notifications import NotificationQueue
 from eventflow_local.owners import Owner
+from eventflow_local.schema import BUCKETS, NOTIFICATIONS
 from tests.unit.local.notified import Inbox, delivering
 
 SETTLE_SECONDS = 0.05
@@ -70,7 +70,7 @@ class Bucket:
 @asynccontextmanager
 async def bucket(data: Path) -> AsyncIterator[Bucket]:
     owner = Owner.open(data / "processes")
-    schema = notifications.SCHEMA + bucket_index.SCHEMA
+    schema = NOTIFICATIONS + BUCKETS
     database = await Database.open(data / "state.db", clock=MachineClock(), schema=schema)
     try:
         opened = Bucket(database, owner, data)

@@ -9,10 +9,10 @@ from pathlib import Path
 import anyio
 
 from eventflow.testing.virtual_time import VirtualClock
-from eventflow_local import bucket_index, notifications
 from eventflow_local.bucket_index import BucketIndex, Look
 from eventflow_local.bucket_sync import AT_ONCE, DirectorySync
 from eventflow_local.database import Database
+from eventflow_local.schema import BUCKETS, NOTIFICATIONS
 
 SETTLE_SECONDS = 10
 
@@ -44,7 +44,7 @@ class Synced:
 
 @asynccontextmanager
 async def synced(directory: Path) -> AsyncIterator[Synced]:
-    schema = notifications.SCHEMA + bucket_index.SCHEMA
+    schema = NOTIFICATIONS + BUCKETS
     database = await Database.open(None, clock=VirtualClock(), schema=schema)
     try:
         uploads = Synced(database, directory)

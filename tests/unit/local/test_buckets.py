@@ -11,12 +11,12 @@ from eventflow.errors import InvalidMessageError
 from eventflow.model.destinations import OutboundMessage
 from eventflow.model.subscriptions import BucketNotification
 from eventflow.testing.virtual_time import VirtualClock
-from eventflow_local import bucket_index, notifications
 from eventflow_local.bucket_index import check_bucket_name
 from eventflow_local.buckets import BucketSink, BucketSource, open_bucket_sink, open_bucket_source
 from eventflow_local.database import Database
 from eventflow_local.notifications import NotificationQueue
 from eventflow_local.owners import Owner
+from eventflow_local.schema import BUCKETS, NOTIFICATIONS
 from tests.unit.local.log_workers import local_settings, refused
 from tests.unit.local.notified import delivering
 
@@ -50,7 +50,7 @@ class Bucket:
 @asynccontextmanager
 async def bucket() -> AsyncIterator[Bucket]:
     owner = Owner.open(None)
-    schema = notifications.SCHEMA + bucket_index.SCHEMA
+    schema = NOTIFICATIONS + BUCKETS
     database = await Database.open(None, clock=VirtualClock(), schema=schema)
     try:
         sink = await open_bucket_sink(database, owner, local_settings(), "uploads", data=None)

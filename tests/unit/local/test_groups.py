@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from eventflow_local import groups
 from eventflow_local.groups import Group, Share, balance
+from eventflow_local.schema import GROUPS
 
 LEASE_SECONDS = 10.0
 PARTITIONS = [f"p{number}" for number in range(5)]
@@ -54,7 +55,7 @@ class GroupMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
-        self.connection.executescript(groups.SCHEMA)
+        self.connection.executescript(GROUPS)
         self.group = Group("g", lease_seconds=LEASE_SECONDS, rebalance_timeout_seconds=LEASE_SECONDS / 2)
         self.now = 0.0
         self.shares: dict[str, Share] = {}
@@ -133,7 +134,7 @@ TestGroupMachine.settings = settings(max_examples=40, deadline=None)
 @pytest.fixture
 def connection() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(groups.SCHEMA)
+    connection.executescript(GROUPS)
     return connection
 
 

@@ -15,8 +15,9 @@ from eventflow.errors import UnavailableError
 from eventflow.model.subscriptions import TopicSubscription
 from eventflow.testing.virtual_time import VirtualClock
 from eventflow_local.database import Database
-from eventflow_local.notifications import SCHEMA, SETTLING_SECONDS, NotificationQueue, channel, enqueue
+from eventflow_local.notifications import SETTLING_SECONDS, NotificationQueue, channel, enqueue
 from eventflow_local.owners import Owner
+from eventflow_local.schema import NOTIFICATIONS
 
 NEWS = TopicSubscription(name="news", subscriber="read")
 SPORTS = TopicSubscription(name="sports", subscriber="read")
@@ -56,7 +57,7 @@ class Process:
 @asynccontextmanager
 async def process(directory: Path | None) -> AsyncIterator[Process]:
     path = directory and directory / "state.db"
-    database = await Database.open(path, clock=VirtualClock(), schema=SCHEMA)
+    database = await Database.open(path, clock=VirtualClock(), schema=NOTIFICATIONS)
     owner = Owner.open(directory and directory / "owners")
     try:
         yield Process(database, owner)
@@ -117,6 +118,20 @@ async def test_one_process_delivers_and_another_takes_over_when_it_is_gone(tmp_p
             await survivor.enqueue(news, b"3")
             await anyio.sleep(5)
         assert survivor.delivered == [b"3"]
+
+
+async def test_a_subscription_goes_on_when_one_of_the_processes_that_declare_it_is_gone(tmp_path: Path) -> None:
+    async with process(tmp_path) as survivor:
+        news = await survivor.queue.register(NEWS)
+        async with process(tmp_path) as casualty:
+            await casualty.queue.register(NEWS)
+        async with survivor.running(news):
+            await anyio.sleep(SETTLING_SECONDS + 1)
+            async with process(tmp_path) as newcomer, newcomer.running(await newcomer.queue.register(SPORTS)):
+                await anyio.sleep(SETTLING_SECONDS + 1)
+            await survivor.enqueue(news, b"1")
+            await anyio.sleep(5)
+        assert survivor.delivered == [b"1"]
 
 
 async def test_a_subscription_that_is_not_declared_any_more_ends(

@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 )
 
 from eventflow_local.options import QueueOptions
-from eventflow_local.queue_engine import SCHEMA, NewMessage, Queue, QueueCounts
+from eventflow_local.queue_engine import NewMessage, Queue, QueueCounts
+from eventflow_local.schema import QUEUES
 
 VISIBILITY, DELAY, MOST = 30, 5, 2
 
@@ -47,7 +48,7 @@ class QueueMachine(RuleBasedStateMachine):
         suffix = ".fifo" if self.fifo else ""
         self.now = 1_000.0
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
-        self.connection.executescript(SCHEMA)
+        self.connection.executescript(QUEUES)
         self.dead_letters = self._queue(f"dead{suffix}", QueueOptions())
         redrive: dict[str, Any] = {"dead_letter_queue": f"dead{suffix}", "maximum_receive_count": MOST}
         self.queue = self._queue(

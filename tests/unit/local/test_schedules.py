@@ -13,11 +13,11 @@ import pytest
 from eventflow.errors import InvalidScheduleExpressionError
 from eventflow.model.subscriptions import ScheduleRule
 from eventflow.testing.virtual_time import VirtualClock
-from eventflow_local import notifications, schedules
 from eventflow_local.database import Database
 from eventflow_local.notifications import NotificationQueue
 from eventflow_local.owners import Owner
 from eventflow_local.schedules import ScheduleSource, open_schedule_source
+from eventflow_local.schema import NOTIFICATIONS, SCHEDULES
 from tests.unit.local.log_workers import local_settings
 from tests.unit.local.notified import Inbox, delivering
 
@@ -38,7 +38,7 @@ class Process:
 @asynccontextmanager
 async def process(directory: Path | None) -> AsyncIterator[Process]:
     owner = Owner.open(directory and directory / "processes")
-    schema = notifications.SCHEMA + schedules.SCHEMA
+    schema = NOTIFICATIONS + SCHEDULES
     database = await Database.open(directory and directory / "state.db", clock=VirtualClock(), schema=schema)
     try:
         yield Process(database, owner)

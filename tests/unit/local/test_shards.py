@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from eventflow.errors import InvalidMessageError, ResourceNotFoundError
 from eventflow_local import logs, shards
+from eventflow_local.schema import LOGS, SHARDS
 from eventflow_local.shards import LAST_HASH, even_ranges, hash_key
 
 LOG = "kinesis:orders"
@@ -19,7 +20,7 @@ LOG = "kinesis:orders"
 @contextmanager
 def log(count: int) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        connection.executescript(logs.SCHEMA + shards.SCHEMA)
+        connection.executescript(LOGS + SHARDS)
         shards.ensure_shards(connection, LOG, count, now=0)
         yield connection
 

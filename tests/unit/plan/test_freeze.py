@@ -244,6 +244,20 @@ def test_an_app_takes_every_marked_function_of_a_module_once() -> None:
         App([ModuleType("empty_module")])
 
 
+def test_a_marked_method_is_a_mistake_since_nothing_would_call_it() -> None:
+    module = ModuleType("shop_for_tests")
+
+    class Handlers:
+        @staticmethod
+        @on_sqs("q")
+        def work(message: str) -> None: ...
+
+    Handlers.__module__ = module.__name__
+    vars(module).update(Handlers=Handlers, handler=function(lambda: None))
+    with pytest.raises(ConfigurationError, match=r"Handlers\.work: has an eventflow decorator, but is in a class"):
+        App.from_module(module)
+
+
 def test_freezing_opens_nothing_and_can_be_repeated() -> None:
     @on_sqs("q")
     @function(on_failure=to_sqs("dead"))
