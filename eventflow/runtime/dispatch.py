@@ -81,7 +81,9 @@ class Dispatcher(Generic[T]):
                     waiting.append(item)
                 return
             self._keys[key] = None
-        self._make_ready(key, item)
+        self._ready.append((key, item))
+        if self._idle or self._workers < self._maximum_workers:
+            self._call_worker()
 
     def abandon(self) -> None:
         """Forget every item that is not running now. The caller pushes no more."""
@@ -129,8 +131,7 @@ class Dispatcher(Generic[T]):
                 else:
                     self._pause(key, item, pause)
 
-    def _make_ready(self, key: Hashable, item: T) -> None:
-        self._ready.append((key, item))
+    def _call_worker(self) -> None:
         if not self._idle:
             self._add_worker()
         elif not self._in_groups:
@@ -155,7 +156,8 @@ class Dispatcher(Generic[T]):
     def _pause(self, key: Hashable, item: T, seconds: float) -> None:
         def resume() -> None:
             del self._paused[resume]
-            self._make_ready(key, item)
+            self._ready.append((key, item))
+            self._call_worker()
 
         self._paused[resume] = asyncio.get_running_loop().call_later(seconds, resume)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import anyio
+import anyio.lowlevel
 
 from eventflow.model.invocation import QueuedEvent
 from eventflow.ports import Clock, EventQueueStatistics
@@ -59,12 +60,12 @@ class LeasedStore:
                 await self._changed.wait()
 
     async def delete(self, event: QueuedEvent) -> None:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         self.events.pop(event.request_id, None)
         self.claimed_until.pop(event.request_id, None)
 
     async def reschedule(self, event: QueuedEvent) -> None:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         if event.request_id in self.events:
             self.events[event.request_id] = event
             self.claimed_until.pop(event.request_id, None)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from eventflow.app import App
 from eventflow.model.destinations import Destination, OutboundMessage, Service
@@ -38,7 +39,7 @@ class Inbox:
         return [json.loads(message.body) for message in self.messages]
 
     async def send(self, message: OutboundMessage) -> None:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         self.messages.append(message)
 
     async def aclose(self) -> None:
