@@ -32,6 +32,7 @@ KEYS: Final = 10_000
 WORKERS: Final = 64
 CAPACITY: Final = 1_000
 TIMEOUT_SECONDS: Final = 30
+EVENT: Final[dict[str, Any]] = {}
 
 Handler: TypeAlias = Callable[[Any, Any], Awaitable[None]]
 Measurement: TypeAlias = Callable[[int], Coroutine[Any, Any, Figures]]
@@ -76,7 +77,9 @@ def measure(effort: Effort) -> Report:
             at_least("naive asyncio, CPU over pooled", calls.ratio("naive asyncio", "eventflow pooled", CPU), 5),
             at_least("naive anyio, CPU over pooled", calls.ratio("naive anyio", "eventflow pooled", CPU), 30),
             at_least("ordered dispatch, items/s", by_key.median("eventflow ordered", RATE), 400_000),
-            at_most("ordered dispatch, CPU over a bare await", by_key.ratio("eventflow ordered", "bare await", CPU), 25),
+            at_most(
+                "ordered dispatch, CPU over a bare await", by_key.ratio("eventflow ordered", "bare await", CPU), 25
+            ),
             at_least("a lock per key, CPU over ordered", by_key.ratio("a lock per key", "eventflow ordered", CPU), 6),
         ],
     )
@@ -92,7 +95,7 @@ def _contenders(measurements: list[tuple[str, Measurement, int]], effort: Effort
 async def _bare(items: int) -> Figures:
     watch = Stopwatch()
     for _ in range(items):
-        await nothing({}, None)  # type: ignore[arg-type]
+        await nothing(EVENT, None)  # type: ignore[arg-type]
     return watch.figures(items)
 
 
@@ -100,7 +103,7 @@ async def _inline(handler: Handler, items: int) -> Figures:
     entry = _entry(handler)
     watch = Stopwatch()
     for _ in range(items):
-        await entry.invoke({})
+        await entry.invoke(EVENT)
     return watch.figures(items)
 
 
@@ -119,7 +122,7 @@ async def _pooled(handler: Handler, keys: int | None, items: int) -> Figures:
             await dispatcher.room()
             free = min(dispatcher.free, items - pushed)
             for number in range(pushed, pushed + free):
-                dispatcher.push({}, None if keys is None else number % keys)
+                dispatcher.push(EVENT, None if keys is None else number % keys)
             pushed += free
         await dispatcher.quiet()
         figures = watch.figures(items)
@@ -132,7 +135,7 @@ async def _naive_asyncio(items: int) -> Figures:
 
     async def call() -> None:
         async with limiter, asyncio.timeout(TIMEOUT_SECONDS):
-            await nothing({}, None)  # type: ignore[arg-type]
+            await nothing(EVENT, None)  # type: ignore[arg-type]
 
     watch = Stopwatch()
     async with asyncio.TaskGroup() as tasks:
@@ -147,7 +150,7 @@ async def _naive_anyio(items: int) -> Figures:
     async def call() -> None:
         async with limiter:
             with anyio.fail_after(TIMEOUT_SECONDS):
-                await nothing({}, None)  # type: ignore[arg-type]
+                await nothing(EVENT, None)  # type: ignore[arg-type]
 
     watch = Stopwatch()
     async with anyio.create_task_group() as tasks:
@@ -162,7 +165,7 @@ async def _lock_per_key(items: int) -> Figures:
 
     async def call(key: int) -> None:
         async with locks[key]:
-            await nothing({}, None)  # type: ignore[arg-type]
+            await nothing(EVENT, None)  # type: ignore[arg-type]
 
     watch = Stopwatch()
     async with asyncio.TaskGroup() as tasks:

@@ -96,7 +96,7 @@ async def _send_all(senders: int, events: int) -> Figures:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(senders):
                     tasks.create_task(sender())
-            while executed.succeeded < events:  # the last few wait in the store until they are received
+            while executed.succeeded < events:  # noqa: ASYNC110 (the last few are received later)
                 await asyncio.sleep(0.001)
             await path.quiet()
             return watch.figures(events)

@@ -67,6 +67,10 @@ class Process:
             raise RuntimeError(f"{self._child.args!r} ended with exit code {self._child.wait()}")
         return line.strip()
 
+    def wait(self) -> None:
+        """Until it ends."""
+        self._child.wait(PATIENCE_SECONDS)
+
     def wait_until(self, ready: Callable[[], bool], *, every_seconds: float = 0.001) -> None:
         """Ask until it is ready. Raises RuntimeError if it ends, or never is."""
         deadline = time.monotonic() + PATIENCE_SECONDS

@@ -1,6 +1,6 @@
 """A shop: HTTP in, queues and files behind it, results and failures to where somebody looks.
 
-    eventflow serve examples/shop.py
+eventflow serve examples/shop.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Ordered sources: a Kinesis stream, a DynamoDB table's changes, a Kafka topic.
 
-    eventflow serve examples/streams.py
+eventflow serve examples/streams.py
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import redirect_stdout
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -52,14 +53,15 @@ def invoke(
 ) -> None:
     """Invoke FUNCTION of TARGET with an event ({} by default) and print its response.
 
-    A function error is printed on standard error, and the exit code is 1. Logs go to standard error, too.
-    With --invocation-type Event the request id is printed.
+    A function error is printed on standard error, and the exit code is 1. Logs, and what the function prints, go to
+    standard error, too. With --invocation-type Event the request id is printed.
     """
     from eventflow.cli.logs import configure_logging
 
     configure_logging(level=log_level, log_format=log_format, stream=sys.stderr)
     environment = load_named_environment(env)
-    plan = load_target(target, app_dir=app_dir, factory=factory).freeze(environment)
+    with redirect_stdout(sys.stderr):
+        plan = load_target(target, app_dir=app_dir, factory=factory).freeze(environment)
     payload = event.read() if event else b"{}"
     _require_function(plan, target, function)
     match invocation_type:
@@ -83,7 +85,9 @@ def _accept(plan: Plan, function: str, payload: bytes) -> None:
     from eventflow.cli.event_loop import run_async
     from eventflow.run.invoking import accept_once
 
-    click.echo(run_async(accept_once, plan, function, payload))
+    with redirect_stdout(sys.stderr):
+        request_id = run_async(accept_once, plan, function, payload)
+    click.echo(request_id)
 
 
 def _invoke_and_wait(plan: Plan, function: str, payload: bytes) -> None:
@@ -91,7 +95,8 @@ def _invoke_and_wait(plan: Plan, function: str, payload: bytes) -> None:
     from eventflow.model.outcome import Succeeded, Throttled
     from eventflow.run.invoking import invoke_once
 
-    outcome, body = run_async(invoke_once, plan, function, payload).response
+    with redirect_stdout(sys.stderr):
+        outcome, body = run_async(invoke_once, plan, function, payload).response
     if isinstance(outcome, Throttled):
         click.echo(f"{click.style('error:', fg='red', bold=True)} throttled: {outcome.reason}", err=True)
         click.get_current_context().exit(1)

@@ -118,22 +118,22 @@ async def open_plan(plan: Plan, adapters: Adapters) -> AsyncIterator[OpenedSourc
         for notification in plan.notifications:
             adapter = await adapters.serving(notification.endpoint.source)
             opened = await opening.open(notification, adapter.notification_source(notification.subscription))
-            notifications += [(notification, opened)] if opened else []
+            notifications += [(notification, opened)] if opened is not None else []
         for queue in plan.queues:
             adapter = await adapters.serving(queue.endpoint.source)
             source = await opening.open(queue, adapter.queue_source(queue.subscription))
-            queues += [(queue, source)] if source else []
+            queues += [(queue, source)] if source is not None else []
         for stream in plan.streams:
             adapter = await adapters.serving(stream.endpoint.source)
             reader = await opening.open(stream, adapter.stream_source(stream.subscription))
-            streams += [(stream, reader)] if reader else []
+            streams += [(stream, reader)] if reader is not None else []
         sinks = {}
         for destination in plan.destinations():
             if _is_own_function(plan, destination):
                 continue
             adapter = await adapters.serving(destination.service)
             sink = await opening.open(destination, adapter.sink(destination))
-            sinks.update({destination: sink} if sink else {})
+            sinks.update({destination: sink} if sink is not None else {})
         opening.finish()
         yield OpenedSources(
             event_queue=event_queue, sinks=sinks, notifications=notifications, queues=queues, streams=streams

@@ -20,36 +20,44 @@ if TYPE_CHECKING:
 class Deadlines:
     """The running invocations of one function. ``watch`` them, and ``unwatch`` them when they end.
 
-    ``running`` is open to the invoker: two calls less are a twentieth of what an invocation costs.
+    ``running`` and ``timer`` are open to the invoker, which spells out ``watch`` and ``unwatch``: two calls less are
+    a twentieth of what an invocation costs.
     """
 
-    __slots__ = ("_handle", "_loop", "running")
+    __slots__ = ("_loop", "running", "timer")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._running: dict[Context, tuple[float, asyncio.Task[object]]] = {}
-        self._handle: asyncio.TimerHandle | None = None
+        self.running: dict[Context, tuple[float, asyncio.Task[object]]] = {}
+        self.timer: asyncio.TimerHandle | None = None
 
     @property
     def watched(self) -> int:
         """How many invocations of the function run now."""
-        return len(self._running)
+        return len(self.running)
 
-    @property
-    def armed(self)
+    def watch(self, context: Context, deadline: float, task: asyncio.Task[object]) -> None:
+        """Cancel ``task`` at ``deadline`` (loop time) unless ``unwatch`` comes first."""
+        self.running[context] = (deadline, task)
+        if self.timer is None:
+            self.arm(deadline)
+
+    def arm(self, deadline: float) -> None:
+        """Look for expired invocations at ``deadline``."""
+        self.timer = self._loop.call_at(deadline, self._expire)
 
     def unwatch(self, context: Context) -> bool:
         """The invocation ended by itself: true; false if its deadline cancelled it."""
-        return self._running.pop(context, None) is not None
+        return self.running.pop(context, None) is not None
 
     def watches(self, context: Context) -> bool:
         """Whether the invocation still has time: false once its deadline cancelled it."""
-        return context in self._running
+        return context in self.running
 
     @contextmanager
     def suspended(self, context: Context, seconds: float) -> Iterator[None]:
         """Time inside the block does not count: the invocation has ``seconds`` (the constant timeout) from its end."""
-        watched = self._running.pop(context, None)
+        watched = self.running.pop(context, None)
         try:
             yield
         finally:
@@ -57,20 +65,20 @@ class Deadlines:
                 self.watch(context, self._loop.time() + seconds, watched[1])
 
     def _expire(self) -> None:
-        self._handle = None
+        self.timer = None
         # A timer may fire within the clock's resolution, a hair before its deadline.
         now = self._loop.time() + 1e-6
-        while self._running:
-            context, (deadline, task) = next(iter(self._running.items()))
+        while self.running:
+            context, (deadline, task) = next(iter(self.running.items()))
             if deadline > now:
-                self._handle = self._loop.call_at(deadline, self._expire)
+                self.arm(deadline)
                 return
-            del self._running[context]
+            del self.running[context]
             task.cancel()
 
     def close(self) -> None:
         """Stop the timer. Invocations still running are no longer watched."""
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
-        self._running.clear()
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        self.running.clear()

@@ -169,7 +169,9 @@ class Entry:
         task = current_task(loop)
         assert task is not None
         cancelled = task.cancelling()
-        deadlines.watch(context, deadline, task)
+        deadlines.running[context] = (deadline, task)
+        if deadlines.timer is None:
+            deadlines.arm(deadline)
         token = current_context.set(context)
         outcome: Outcome
         try:
@@ -184,7 +186,7 @@ class Entry:
                 raise
             outcome = ended
         else:
-            if not deadlines.unwatch(context):  # the handler swallowed the cancellation
+            if deadlines.running.pop(context, None) is None:  # the handler swallowed the cancellation
                 outcome = await self._stopped(context, task, cancelled)
         finally:
             current_context.reset(token)

@@ -73,8 +73,8 @@ class ProcessPool:
 
     async def call(self, endpoint: Endpoint, identity: SourceIdentity | None, subject: Any, context: Context) -> Any:
         """Run the handler in a worker; returns its result, raises RemoteFailureError for what it raised."""
-        worker = await self._take(context)
         request = _request(endpoint, identity or UNKNOWN_IDENTITY, subject, context, self._timeout_seconds)
+        worker = await self._take(context)
         response = await self._finished(worker, self._in_thread(worker.ask, request))
         if response is None:
             raise self._died(worker, context)
@@ -150,8 +150,7 @@ class ProcessPool:
         try:
             await asyncio.wait([work], timeout=seconds)
         except asyncio.CancelledError:
-            worker.kill()  # the thread sees the pipe close
-            work.add_done_callback(lambda _: self._bury(worker))
+            self._bury(worker)
             raise
 
     def _died(self, worker: WorkerProcess, context: Context) -> RemoteFailureError:
@@ -183,12 +182,12 @@ class ProcessPool:
             self._retiring = self._loop.call_at(self._idle[0][0] + IDLE_SECONDS, self._retire)
 
     def close(self) -> None:
-        """End every worker. Those still busy are killed; their threads close them."""
+        """End every worker. Those still busy are killed, and closed by their threads."""
         self._closed = True
         if self._retiring is not None:
             self._retiring.cancel()
         for worker in self._busy:
-            worker.kill()
+            worker.close()
         while self._idle:
             self._idle.pop()[1].close()
 
@@ -205,7 +204,7 @@ def _request(
         event = subject
     request = {
         "event": event,
-        "source": endpoint.source,
+        "trigger": endpoint.trigger and endpoint.function.triggers.index(endpoint.trigger),
         "per_record": endpoint.per_record,
         "identity": {"arn": identity.arn, "region": identity.region, "extras": dict(identity.extras)},
         "remaining_seconds": remaining_seconds,

@@ -24,7 +24,7 @@ from eventflow.model.context import Caller, Client, ClientContext, Context, Func
 from eventflow.model.destinations import Service
 from eventflow.model.function import FunctionDefinition, FunctionSettings
 from eventflow.model.records import SourceIdentity
-from eventflow.plan.endpoints import DIRECT, direct_endpoint, trigger_endpoint
+from eventflow.plan.endpoints import direct_endpoint, trigger_endpoint
 from eventflow.plan.http_request import HttpRequest
 from eventflow.plan.record_batches import batch_endpoint
 from eventflow.runtime.failures import function_failed, marshal_failed
@@ -61,18 +61,17 @@ class Worker:
             return _failed(marshal_failed(exc, request_id))
 
     def _call(self, request: dict[str, Any]) -> Any:
-        identity = SourceIdentity(**request["identity"])
-        endpoint = self._endpoint(request["source"], request["per_record"], identity.arn, identity.region)
+        endpoint = self._endpoint(request["trigger"], request["per_record"], json.dumps(request["identity"]))
         result = endpoint.call(_subject(endpoint, request["event"]), _context(request))
         return self._runner.run(_awaited(result)) if inspect.isawaitable(result) else result
 
-    def _find_endpoint(self, source: str, per_record: bool, arn: str, region: str) -> Endpoint:
-        if source == DIRECT:
+    def _find_endpoint(self, trigger: int | None, per_record: bool, identity: str) -> Endpoint:
+        """The endpoint of a trigger, by its number; ``identity`` is the open source's, as JSON text."""
+        if trigger is None:
             endpoint, problems = direct_endpoint(self._definition)
         else:
-            trigger = next(item for item in self._definition.triggers if item.service == source)
-            identity = SourceIdentity(arn=arn, region=region, extras={})
-            endpoint, problems = trigger_endpoint(self._definition, trigger, identity)
+            source = SourceIdentity(**json.loads(identity))
+            endpoint, problems = trigger_endpoint(self._definition, self._definition.triggers[trigger], source)
         if endpoint is None:
             raise RuntimeError("; ".join(map(str, problems)))
         return batch_endpoint(endpoint) if endpoint.per_record and not per_record else endpoint

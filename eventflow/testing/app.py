@@ -55,7 +55,7 @@ class TestApp:
                 await app.settle()
                 assert app.invocations("fulfil")[0].outcome.ok
 
-    ``app`` is an App, a module, or marked functions. ``options`` are the embedded environment's, e.g.
+    ``app`` is an App, a module, a marked function, or several. ``options`` are the embedded environment's, e.g.
     ``{"queues": {"orders": {"visibility_timeout_seconds": 5}}}``. ``faults`` are scripts by resource, see
     :mod:`eventflow.testing.faults`. ``jitter`` (0 to 1) is what every backoff draws.
     Must be entered on a VirtualTimeLoop: see :func:`eventflow.testing.run`.
@@ -65,7 +65,7 @@ class TestApp:
 
     def __init__(
         self,
-        app: App | ModuleType | Iterable[Callable[..., Any]],
+        app: App | ModuleType | Callable[..., Any] | Iterable[Callable[..., Any]],
         *,
         environment: Environment | None = None,
         options: Mapping[str, Any] | None = None,
@@ -224,10 +224,10 @@ class TestApp:
         return {name: count for name, count in found.items() if count}
 
 
-def _as_app(app: App | ModuleType | Iterable[Callable[..., Any]]) -> App:
+def _as_app(app: App | ModuleType | Callable[..., Any] | Iterable[Callable[..., Any]]) -> App:
     if isinstance(app, App):
         return app
     if isinstance(app, ModuleType):
         found = getattr(app, "app", None)
         return found if isinstance(found, App) else App.from_module(app)
-    return App(app)
+    return App([app] if callable(app) else app)

@@ -44,7 +44,8 @@ def function(handler: Callable[..., Any] | None = None, /, **settings: Any) -> A
     invocations; 0 means the function never runs. ``maximum_retry_attempts`` 0 to 2 and
     ``maximum_event_age_seconds`` 60 to 21,600 govern asynchronous invocation; ``on_success``, ``on_failure``
     and ``dead_letter_queue`` take what a ``to_...`` function returns. ``memory_limit_mb`` is only shown to the
-    handler. ``isolation="process"`` runs a handler in worker processes, which are killed at the timeout.
+    handler. ``isolation="process"`` runs a handler in worker processes, which are killed at the timeout; the app's
+    lifespan is not theirs, so their ``context.state`` is ``None``.
     Source: Lambda API: CreateFunction, PutFunctionConcurrency, PutFunctionEventInvokeConfig.
     """
     if handler is not None:

@@ -41,8 +41,14 @@ SHOP = """
     def expedite(order: str):
         print("received " + order)
 
+    @function(isolation="process")
+    def isolated(event):
+        print("printed")
+        return "isolated"
+
     @function
     def greet(event):
+        print("printed")
         if "name" not in event:
             raise KeyError("name")
         pathlib.Path("greeted").write_text(event["name"])
@@ -140,10 +146,16 @@ def test_invoke_prints_the_response() -> None:
 
 
 @pytest.mark.usefixtures("shop")
+def test_what_a_function_prints_is_kept_apart_from_its_response() -> None:
+    done = eventflow("invoke", "shop", "isolated")
+    assert (done.stdout, done.stderr) == ('"isolated"\n', "printed\n")
+
+
+@pytest.mark.usefixtures("shop")
 def test_invoke_prints_a_function_error_on_stderr_and_exits_with_1() -> None:
     done = eventflow("invoke", "shop", "greet", "--log-level", "critical")
     assert (done.returncode, done.stdout) == (1, "")
-    assert json.loads(done.stderr)["errorType"] == "KeyError"
+    assert json.loads(done.stderr.removeprefix("printed\n"))["errorType"] == "KeyError"
 
 
 @pytest.mark.usefixtures("shop")
@@ -165,7 +177,7 @@ def test_invoke_with_dry_run_runs_nothing(directory: Path) -> None:
 def test_invoking_a_function_that_is_not_there_names_those_that_are() -> None:
     done = eventflow("invoke", "shop", "gret")
     assert done.returncode == 3
-    assert "functions: hello, slow, expedite, greet" in done.stderr
+    assert "functions: hello, slow, expedite, isolated, greet" in done.stderr
 
 
 @pytest.mark.usefixtures("shop")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from eventflow.app import App
 from eventflow.model.outcome import FunctionFailed, Succeeded
 from eventflow.model.records import QueueRecord, SourceIdentity, StreamRecord
+from eventflow.plan.endpoints import trigger_endpoint
 from eventflow.plan.environment import Environment
 from eventflow.runtime.admission import Admission
 from eventflow.runtime.functions import Functions, RunningFunction, subject_of
@@ -50,14 +52,20 @@ async def test_each_trigger_of_a_service_gets_its_own_kind_of_event() -> None:
     async with isolated(isolated_app.either) as function:
         kinds = {}
         for trigger in function.plan.definition.triggers:
-            from eventflow.plan.endpoints import trigger_endpoint
-
             endpoint, _ = trigger_endpoint(function.plan.definition, trigger)
             assert endpoint is not None
             entry = function.opened(endpoint, QUEUE)
             subject: Any = MESSAGE if trigger.per_record else {"Records": []}
             kinds[trigger.name] = await entry.invoke(subject)
     assert kinds == {"single": Succeeded("SqsRecord"), "many": Succeeded("SqsEvent")}
+
+
+async def test_a_record_that_cannot_be_sent_to_a_worker_costs_no_worker() -> None:
+    async with isolated(isolated_app.per_record) as function:
+        entry = function.opened(next(iter(function.plan.endpoints.values())), QUEUE)
+        for _ in range(50):
+            assert isinstance(await entry.invoke(MESSAGE._replace(body=b"\xff")), FunctionFailed)
+        assert await entry.invoke(MESSAGE) == Succeeded(["hello", QUEUE.arn, 3])
 
 
 async def test_a_record_arrives_as_its_open_source_writes_it() -> None:
@@ -117,19 +125,21 @@ async def test_ending_with_busy_and_idle_workers_leaves_nothing_behind(anyio_bac
         async with anyio.create_task_group() as tasks:
             for number in range(3):
                 tasks.start_soon(entry.invoke, str(tmp_path / str(number)))
-            while not all((tmp_path / str(number)).exists() for number in range(3)):
-                await anyio.sleep(0.01)
+            await until(lambda: all((tmp_path / str(number)).exists() for number in range(3)))
             tasks.cancel_scope.cancel()
-    await all_over()
-    assert set(os.listdir("/proc/self/fd")) == before
+    await until(is_without_children)
+    await until(lambda: set(os.listdir("/proc/self/fd")) == before)
 
 
-async def all_over() -> None:
-    """Wait until this process has no child any more."""
+async def until(condition: Callable[[], bool]) -> None:
+    """Other processes tell nobody when they are that far."""
     with anyio.fail_after(20):
-        while Path(f"/proc/self/task/{os.getpid()}/children").read_text():
+        while not condition():  # noqa: ASYNC110
             await anyio.sleep(0.01)
-        await anyio.sleep(0.05)
+
+
+def is_without_children() -> bool:
+    return not Path(f"/proc/self/task/{os.getpid()}/children").read_text()
 
 
 def test_a_loop_that_ends_at_once_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -138,10 +148,12 @@ def test_a_loop_that_ends_at_once_leaves_nothing_behind(tmp_path: Path) -> None:
     async def main() -> None:
         async with isolated(isolated_app.hang) as function, anyio.create_task_group() as tasks:
             tasks.start_soon(function.entry_for("").invoke, str(tmp_path / "0"))
-            while not (tmp_path / "0").exists():
-                await anyio.sleep(0.01)
+            await until((tmp_path / "0").exists)
             tasks.cancel_scope.cancel()
 
     asyncio.run(main())
-    asyncio.run(all_over())
+    give_up_at = time.monotonic() + 20
+    while (not is_without_children() or set(os.listdir("/proc/self/fd")) != before) and time.monotonic() < give_up_at:
+        time.sleep(0.01)
+    assert is_without_children()
     assert set(os.listdir("/proc/self/fd")) == before

@@ -63,7 +63,7 @@ def request_bytes(event: Any) -> bytes:
     }
     request = {
         "event": event,
-        "source": "direct",
+        "trigger": None,
         "per_record": False,
         "identity": {"arn": "", "region": "", "extras": {}},
         "remaining_seconds": 3.0,
