@@ -89,7 +89,8 @@ def load_environment(
     where = f"{document.where} [environments.{name}]"
     if not isinstance(table, dict):
         raise ConfigurationError([Problem(where=where, message="is not a table")])
-    return _environment(name, {**table, **_overrides(variables)}, where)
+    overrides = _overrides(variables)
+    return _environment(name, {**table, **overrides}, where, overrides)
 
 
 def _read_document(directory: Path) -> _Document:
@@ -150,8 +151,10 @@ def _overrides(variables: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _environment(name: str, table: Mapping[str, Any], where: str) -> Environment:
-    problems = list(_type_problems(table, where))
+def _environment(name: str, table: Mapping[str, Any], where: str, overrides: Mapping[str, Any]) -> Environment:
+    problems = [*_type_problems({**table, **dict.fromkeys(overrides)}, where)]
+    for key in overrides:
+        problems += _type_problems({key: overrides[key]}, f"environment variable EVENTFLOW_{key.upper()}")
     if problems:
         raise ConfigurationError(problems)
     known = {key: table[key] for key in _TYPES if key in table and key != "sources"}

@@ -111,3 +111,13 @@ def test_concurrency_is_at_least_one(tmp_path: Path, value: int) -> None:
     write(tmp_path / "eventflow.toml", f"[environments.local]\nconcurrency = {value}\n")
     with pytest.raises(ConfigurationError, match="at least 1"):
         load_environment(directory=tmp_path)
+
+
+def test_a_wrong_value_of_a_variable_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    write(tmp_path / "eventflow.toml", "[environments.local]\nconcurrency = 3\nregion = 5\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_environment(directory=tmp_path, variables={"EVENTFLOW_CONCURRENCY": "many"})
+    assert [(problem.where, problem.field) for problem in caught.value.problems] == [
+        ("eventflow.toml [environments.local]", "region"),
+        ("environment variable EVENTFLOW_CONCURRENCY", "concurrency"),
+    ]
