@@ -14,6 +14,7 @@ from eventflow.run.adapters import Adapters, WrapAdapter, open_plan
 from eventflow.runtime.supervisor import Supervisor
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Callable
 
     from anyio.abc import TaskStatus
@@ -84,25 +85,31 @@ async def running(
 async def run_plan(plan: Plan, options: RunOptions, *, stop: StopSignal, on_started: Callable[[Started], None]) -> None:
     """Run a plan until ``stop`` is requested: open its adapters, serve its routes, poll its sources.
 
-    Raises what :func:`running` raises, and PortInUseError if the port is taken.
+    Raises what :func:`running` raises, and PortInUseError if the port is taken; then nothing has run.
     """
-    async with (
-        anyio.create_task_group() as servers,
-        running(plan, stop=stop, drain_seconds=options.drain_seconds) as supervisor,
-    ):
-        address = None
-        if options.host is not None:
+    if options.host is None:
+        async with running(plan, stop=stop, drain_seconds=options.drain_seconds):
+            on_started(Started(address=None))
+            await stop.graceful()
+        return
+    from eventflow.runtime.http.server import listen
+
+    with await listen(options.host, options.port) as sock:
+        async with (
+            anyio.create_task_group() as servers,
+            running(plan, stop=stop, drain_seconds=options.drain_seconds) as supervisor,
+        ):
             served = anyio.Event()
-            address = await servers.start(_serve, supervisor, options, options.host, stop, served)
+            address = await servers.start(_serve, supervisor, options, sock, stop, served)
             supervisor.drain_also(served.wait)
-        on_started(Started(address=address, invoke_api=options.invoke_api))
-        await stop.graceful()
+            on_started(Started(address=address, invoke_api=options.invoke_api))
+            await stop.graceful()
 
 
 async def _serve(
     supervisor: Supervisor,
     options: RunOptions,
-    host: str,
+    sock: socket.socket,
     stop: StopSignal,
     served: anyio.Event,
     *,
@@ -124,8 +131,7 @@ async def _serve(
     try:
         await serve_http(
             app,
-            host=host,
-            port=options.port,
+            sock,
             stop=stop,
             drain_seconds=options.drain_seconds,
             access_log=options.access_log,

@@ -270,13 +270,14 @@ def test_a_run_that_breaks_down_says_so_in_its_log_and_exits_with_1(write: Write
 
 
 @pytest.mark.usefixtures("shop")
-def test_a_port_in_use_exits_with_4_and_no_traceback() -> None:
+def test_a_port_in_use_exits_with_4_and_no_traceback_before_anything_runs(directory: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = eventflow("serve", "shop", "--port", str(port))
     assert done.returncode == 4
     assert f"error: 127.0.0.1:{port} is in use" in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (directory / ".eventflow").exists()
 
 
 @pytest.mark.usefixtures("shop")

@@ -26,36 +26,37 @@ BACKLOG: Final = 2_048
 
 async def serve_http(
     app: HttpApp,
+    sock: socket.socket,
     *,
-    host: str,
-    port: int,
     stop: StopSignal,
     drain_seconds: float,
     access_log: bool = False,
     task_status: TaskStatus[str] = TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve until ``stop`` is requested, then finish what was begun.
+    """Serve on a socket that listens until ``stop`` is requested, then finish what was begun.
 
-    Reports the bound address (``http://127.0.0.1:8000``) through ``task_status``; ``port`` 0 takes a free one.
+    Reports the socket's address (``http://127.0.0.1:8000``) through ``task_status`` when requests are answered.
     On the first request to stop, nothing more is accepted and requests in flight get ``drain_seconds``, or until
     the second request; then they are cancelled.
-    Raises PortInUseError, or ConfigurationError for an address that cannot be listened on; then nothing runs.
     """
     from eventflow.runtime.http.listener import Listener  # loads uvicorn
 
-    with await _bind(host, port) as sock:
-        listener = Listener(app, access_log=access_log)
-        try:
-            await listener.open(sock)
-            task_status.started(_address(sock))
-            await listener.refresh_until(stop)
-            await listener.drain(stop, drain_seconds=drain_seconds)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await listener.abort()
+    listener = Listener(app, access_log=access_log)
+    try:
+        await listener.open(sock)
+        task_status.started(_address(sock))
+        await listener.refresh_until(stop)
+        await listener.drain(stop, drain_seconds=drain_seconds)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await listener.abort()
 
 
-async def _bind(host: str, port: int) -> socket.socket:
+async def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; ``port`` 0 takes a free one. Clients wait until it is served.
+
+    Raises PortInUseError, or ConfigurationError for an address that cannot be listened on.
+    """
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

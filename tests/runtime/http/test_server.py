@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 
 from eventflow.errors import ConfigurationError, PortInUseError, RequestTooLargeError
 from eventflow.model import limits
-from eventflow.runtime.http.server import serve_http
+from eventflow.runtime.http.server import listen, serve_http
 from eventflow.runtime.stopping import StopSignal
 from eventflow.triggers.function import function
 from eventflow.triggers.http import on_http
@@ -134,15 +134,15 @@ async def served(
         async with anyio.create_task_group() as tasks:
 
             async def serve(*, task_status: anyio.abc.TaskStatus[str]) -> None:
-                await serve_http(
-                    app.app,
-                    host="127.0.0.1",
-                    port=0,
-                    stop=stop,
-                    drain_seconds=drain_seconds,
-                    access_log=access_log,
-                    task_status=task_status,
-                )
+                with await listen("127.0.0.1", 0) as sock:
+                    await serve_http(
+                        app.app,
+                        sock,
+                        stop=stop,
+                        drain_seconds=drain_seconds,
+                        access_log=access_log,
+                        task_status=task_status,
+                    )
 
             address: str = await tasks.start(serve)
             yield Served(address, app, stop)
@@ -463,14 +463,14 @@ async def test_what_is_not_done_in_time_is_cancelled_and_its_client_told(caplog:
 async def test_a_port_in_use_is_an_error_that_names_it() -> None:
     async with served() as server:
         in_use = pytest.raises(PortInUseError, match=rf"127\.0\.0\.1:{server.port} is in use")
-        with running(hello) as other, in_use as raised:
-            await serve_http(other.app, host="127.0.0.1", port=server.port, stop=StopSignal(), drain_seconds=1)
+        with in_use as raised:
+            await listen("127.0.0.1", server.port)
     assert (raised.value.host, raised.value.port) == ("127.0.0.1", server.port)
 
 
 async def test_an_address_of_another_machine_is_a_mistake_in_the_configuration() -> None:
-    with running(hello) as app, pytest.raises(ConfigurationError, match=r"203\.0\.113\.1:0: cannot be listened on"):
-        await serve_http(app.app, host="203.0.113.1", port=0, stop=StopSignal(), drain_seconds=1)
+    with pytest.raises(ConfigurationError, match=r"203\.0\.113\.1:0: cannot be listened on"):
+        await listen("203.0.113.1", 0)
 
 
 async def test_a_cancelled_server_lets_go_of_its_port_and_connections() -> None:
@@ -488,7 +488,8 @@ async def test_a_cancelled_server_lets_go_of_its_port_and_connections() -> None:
 
 
 async def _serve_forever(app: Running, *, task_status: anyio.abc.TaskStatus[str]) -> None:
-    await serve_http(app.app, host="127.0.0.1", port=0, stop=StopSignal(), drain_seconds=1, task_status=task_status)
+    with await listen("127.0.0.1", 0) as sock:
+        await serve_http(app.app, sock, stop=StopSignal(), drain_seconds=1, task_status=task_status)
 
 
 async def test_signal_handlers_are_left_alone() -> None:
