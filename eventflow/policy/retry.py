@@ -77,9 +77,9 @@ def destination_backoff(attempt: int, *, jitter: float = 0.0) -> float:
 
 
 def stream_backoff(attempt: int, *, jitter: float = 0.0) -> float:
-    """Seconds until a stream's failed batch is tried again: 0.5 s doubling to 30 s. Lambda's own schedule is
+    """Seconds until a stream's failed batch is tried again: 0.5 s doubling to 60 s. Lambda's own schedule is
     unpublished; this one fits the attempts observed in a minute."""
-    return _doubling(attempt - 1, first=0.5, longest=30.0, jitter=jitter)
+    return _doubling(attempt - 1, first=0.5, longest=60.0, jitter=jitter)
 
 
 def reconnect_backoff(attempt: int, *, jitter: float = 0.0) -> float:

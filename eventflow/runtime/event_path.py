@@ -40,9 +40,11 @@ _log = logging.getLogger(__name__)
 CAPACITY: Final = 1_000
 """Events held in memory, each with a worker of its own; all others wait in the store."""
 RECEIVE_EVENTS: Final = 100
-RECEIVE_SECONDS: Final = 20.0
-PART: Final = "event queue"
-"""What readiness calls the store."""
+RECEIVE_SECONDS: Final = 300.0
+"""How long one receive waits; a store ends it as soon as an event is due."""
+RECEIVING: Final = "event queue"
+SETTLING: Final = "event queue (settling)"
+"""What readiness calls the two things that the store must do: one may work while the other does not."""
 
 
 class EventPathStatistics(NamedTuple):
@@ -158,16 +160,18 @@ class EventPath:
             wanted = await self._room()
             self._expected += wanted
             try:
-                events = await self._store.receive(max_events=wanted, wait_seconds=RECEIVE_SECONDS)
+                # After a failure the first receive does not wait: it is to tell whether the store is back.
+                wait_seconds = 0 if failures else RECEIVE_SECONDS
+                events = await self._store.receive(max_events=wanted, wait_seconds=wait_seconds)
             except AdapterError as exc:
                 failures += 1
-                self._report(PART, str(exc))
+                self._report(RECEIVING, str(exc))
                 await anyio.sleep(reconnect_backoff(failures, jitter=self._random()))
                 continue
             finally:
                 self._expect_less(wanted)
             failures = 0
-            self._report(PART, None)
+            self._report(RECEIVING, None)
             for event in events:
                 self._take(Work(event))
 
@@ -211,7 +215,7 @@ class EventPath:
         except AdapterError as exc:
             return self._not_settled(work, exc)
         if work.failures:
-            self._report(PART, None)
+            self._report(SETTLING, None)
         return None
 
     async def _handle_claimed(self, work: Work) -> float | None:
@@ -229,7 +233,7 @@ class EventPath:
 
     def _not_settled(self, work: Work, exc: AdapterError) -> float:
         work.failures += 1
-        self._report(PART, str(exc))
+        self._report(SETTLING, str(exc))
         event = work.event
         _log.warning("event %s of %s could not be settled yet: %s", event.request_id, event.function_name, exc)
         return reconnect_backoff(work.failures, jitter=self._random())

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-LAG_SECONDS: Final = 30.0
+LAG_SECONDS: Final = 60.0
 """How often the source is asked how far behind its subscription is."""
 
 
