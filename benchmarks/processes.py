@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -60,9 +61,14 @@ class Process:
         self._child.stdin.flush()
 
     def line(self) -> str:
-        """The next line it prints. Raises RuntimeError if it ended instead."""
+        """The next line it prints. Raises RuntimeError if it ended instead, or said nothing for too long."""
         assert self._child.stdout is not None
-        line = self._child.stdout.readline()
+        impatience = threading.Timer(PATIENCE_SECONDS, self._child.kill)
+        impatience.start()
+        try:
+            line = self._child.stdout.readline()
+        finally:
+            impatience.cancel()
         if not line:
             raise RuntimeError(f"{self._child.args!r} ended with exit code {self._child.wait()}")
         return line.strip()

@@ -21,7 +21,7 @@ broker: Final = RedisStreamBroker(os.environ["EVENTFLOW_BENCHMARK_REDIS"], xread
 _executed = 0
 
 
-@broker.task
+@broker.task(task_name="work")  # the producer knows this module as __main__
 async def work(event: dict[str, str], of: int) -> None:
     """Does nothing but count; says so when a run is through."""
     global _executed
