@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import random
 import signal
@@ -104,13 +105,21 @@ class Crashes:
         while time.monotonic() < give_up_at:
             if server.poll() is not None:
                 raise RuntimeError(f"the server ended:\n{(self._directory / 'server.log').read_text()[-4000:]}")
-            try:
-                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-            except OSError:
-                time.sleep(0.05)
-            else:
+            if self._answers():
                 return
+            time.sleep(0.05)
         raise RuntimeError("the server did not start")
+
+    def _answers(self) -> bool:
+        """Whether it serves. The port is bound before the sources are open, so a connection alone says nothing."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
 
     @contextmanager
     def _sender(self) -> Iterator[None]:
