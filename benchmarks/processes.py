@@ -119,8 +119,9 @@ def free_port() -> int:
 
 
 def _environment() -> Mapping[str, str]:
-    """Children find this package wherever they run."""
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    """Children find this package wherever they run, and keep byte code as an installed package has it."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": str(Path(__file__).parents[1])}
 
 
 def _family(pid: int) -> list[int]:

@@ -27,6 +27,14 @@ NAMES: Final = (
 )
 """What the shop imports: most of the public names."""
 
+LIBRARIES: Final = """
+import sqlite3, anyio._backends._asyncio, click, uvicorn.protocols.http.httptools_impl, uvloop, watchfiles
+from pydantic import BaseModel
+class Order(BaseModel):
+    id: str
+    total: float
+"""
+"""What serving the shop cannot do without, and its one model: the floor."""
 ROUNDS: Final = 3
 """Rounds per round of the other benchmarks: these are short, and vary more."""
 
@@ -34,13 +42,15 @@ ROUNDS: Final = 3
 def measure(effort: Effort) -> Report:
     """Processes one after the other, never side by side."""
     rounds = effort.rounds * ROUNDS
+    fastapi = find_spec("fastapi") is not None
     imports = compare(
         [
             Contender("python -c pass", partial(_run, [sys.executable, "-c", "pass"])),
             Contender("import eventflow's names", partial(_import, f"from eventflow import {NAMES}")),
-            Contender("import fastapi", partial(_import, "import fastapi")),
             Contender("eventflow --version", partial(_run, module("eventflow", "--version"))),
-        ][: None if (fastapi := find_spec("fastapi")) else 2],
+            Contender("the libraries that serving needs", partial(_run, [sys.executable, "-c", LIBRARIES])),
+            *([Contender("import fastapi", partial(_import, "import fastapi"))] if fastapi else []),
+        ],
         rounds=rounds,
     )
     servers = [Contender("eventflow serve examples/shop.py", _serve_shop)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -131,7 +132,11 @@ def _run(
         watch = WatchOptions(directories=directories, include=reload_include, exclude=reload_exclude)
         exit_code = serve_and_reload(serve_options, watch)
     else:
-        from eventflow.cli.serving import serve_app
+        gc.disable()  # until everything runs: starting leaves hardly any garbage, and looking for it takes its time
+        try:
+            from eventflow.cli.serving import serve_app
 
-        exit_code = serve_app(serve_options)
+            exit_code = serve_app(serve_options)
+        finally:
+            gc.enable()
     click.get_current_context().exit(exit_code)

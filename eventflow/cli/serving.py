@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import logging
 import os
@@ -109,6 +110,8 @@ async def _run(plan: Plan, options: RunOptions, signals: Signals, announce: Call
 
     def on_started(started: Started) -> None:
         running.set()
+        gc.freeze()  # what is there by now stays
+        gc.enable()
         announce(started)
 
     async with anyio.create_task_group() as tasks:
