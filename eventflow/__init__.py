@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eventflow.app import App
     from eventflow.errors import (
+        AccessDeniedError,
         AdapterError,
         ConfigurationError,
         DataDirectoryError,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "App": "eventflow.app",
+    "AccessDeniedError": "eventflow.errors",
     "AdapterError": "eventflow.errors",
     "ConfigurationError": "eventflow.errors",
     "DataDirectoryError": "eventflow.errors",
@@ -131,6 +133,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AccessDeniedError",
     "AdapterError",
     "App",
     "ConfigurationError",

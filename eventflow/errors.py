@@ -17,6 +17,7 @@ EventflowError
     ├── ResourceNotFoundError       the named queue, topic, stream ... does not exist
     ├── InvalidMessageError         the service refuses this message for good (size, shape, characters)
     ├── UnavailableError            the service cannot be reached now; trying again is right
+    ├── AccessDeniedError           the service refuses our credentials, or has none from us
     ├── LeaseLostError              somebody else owns the record, event or partition by now
     └── DataDirectoryError          the embedded environment's directory cannot be used
 """
@@ -184,6 +185,10 @@ class InvalidMessageError(AdapterError):
 
 class UnavailableError(AdapterError):
     """The service cannot be reached now. Nothing was lost; the caller tries again with backoff."""
+
+
+class AccessDeniedError(AdapterError):
+    """The service refuses these credentials, or there are none; somebody has to allow it, then it works."""
 
 
 class LeaseLostError(AdapterError):

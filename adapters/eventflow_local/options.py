@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -126,8 +126,13 @@ class LocalOptions:
         }
         return cls(data=None if data == MEMORY else Path(data).expanduser(), **tables)
 
-    def queue(self, name: str) -> QueueOptions:
-        return self.queues.get(name, _DEFAULT_QUEUE)
+    def queue(self, name: str, *, timeout_seconds: float = 0) -> QueueOptions:
+        """A queue that has no table hides its records at least as long as its function may take."""
+        found = self.queues.get(name)
+        if found is not None:
+            return found
+        visibility = max(_DEFAULT_QUEUE.visibility_timeout_seconds, timeout_seconds)
+        return replace(_DEFAULT_QUEUE, visibility_timeout_seconds=visibility)
 
     def stream(self, name: str) -> StreamOptions:
         return self.streams.get(name, _DEFAULT_STREAM)

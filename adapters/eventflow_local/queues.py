@@ -39,16 +39,23 @@ def queue_channel(name: str) -> str:
     return f"queue:{name}"
 
 
-def queue_named(settings: AdapterSettings, options: LocalOptions, name: str) -> Queue:
-    return Queue(name=name, arn=queue_arn(settings, name), sender_id=settings.account_id, options=options.queue(name))
+def queue_named(settings: AdapterSettings, options: LocalOptions, name: str, *, timeout_seconds: float = 0) -> Queue:
+    return Queue(
+        name=name,
+        arn=queue_arn(settings, name),
+        sender_id=settings.account_id,
+        options=options.queue(name, timeout_seconds=timeout_seconds),
+    )
 
 
-async def open_queue(database: Database, settings: AdapterSettings, options: LocalOptions, name: str) -> Queue:
+async def open_queue(
+    database: Database, settings: AdapterSettings, options: LocalOptions, name: str, *, timeout_seconds: float = 0
+) -> Queue:
     """The queue, made if it is new. Raises ConfigurationError if SQS would refuse the name."""
     if not is_queue_name(name):
         hint = "1 to 80 letters, digits, hyphens and underscores, and .fifo at the end for an ordered one"
         raise ConfigurationError([Problem(where=f"sqs:{name}", message="is not a queue name", hint=hint)])
-    queue = queue_named(settings, options, name)
+    queue = queue_named(settings, options, name, timeout_seconds=timeout_seconds)
     await database.run(queue.create)
     return queue
 

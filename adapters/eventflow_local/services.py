@@ -55,7 +55,9 @@ SinkOpener: TypeAlias = Callable[[Environment, str], Awaitable["DestinationSink"
 async def _queue(env: Environment, subscription: QueueSubscription) -> QueueSource:
     from eventflow_local import queues
 
-    queue = await queues.open_queue(env.database, env.settings, env.options, subscription.name)
+    queue = await queues.open_queue(
+        env.database, env.settings, env.options, subscription.name, timeout_seconds=subscription.timeout_seconds
+    )
     return queues.LocalQueueSource(env.database, queue, env.settings.region)
 
 

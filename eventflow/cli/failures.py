@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from eventflow.errors import (
+    AdapterError,
     ConfigurationError,
     DataDirectoryError,
     EventflowError,
@@ -40,6 +41,7 @@ _EXIT_CODES: Final[tuple[tuple[type[EventflowError], ExitCode], ...]] = (
     (PortInUseError, ExitCode.UNREACHABLE),
     (UnavailableError, ExitCode.UNREACHABLE),
     (DataDirectoryError, ExitCode.UNREACHABLE),
+    (AdapterError, ExitCode.MISCONFIGURED),
 )
 
 _MENDS: Final[tuple[tuple[type[EventflowError], str], ...]] = (

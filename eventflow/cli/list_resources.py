@@ -56,7 +56,7 @@ async def _resources(environment: Environment) -> list[ResourceStatus]:
     from eventflow.run.runner import SystemClock
 
     async with Adapters(environment, clock=SystemClock()) as adapters:
-        found = list(await (await adapters.default()).resources())
+        found = list(await (await adapters.serving("")).resources())
         for service in environment.sources:
             found += await (await adapters.serving(service)).resources()
     return list({resource.resource: resource for resource in found}.values())

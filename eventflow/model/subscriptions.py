@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSubscription:
-    """Records of one queue. ``subscriber`` is the function that reads it."""
+    """Records of one queue. ``subscriber`` is the function that reads it, for at most ``timeout_seconds`` each time:
+    a queue that is made on first use hides its records for that long."""
 
     service: Service
     name: str
     subscriber: str
+    timeout_seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

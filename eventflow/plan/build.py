@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from eventflow.errors import ConfigurationError, InvalidEventPatternError, Problem
@@ -107,6 +107,7 @@ def _wire_trigger(trigger: Trigger, endpoint: Endpoint, wiring: _Wiring) -> None
     subscription = trigger.subscription(endpoint.function.name)
     if isinstance(subscription, QueueSubscription) and isinstance(trigger.mapping, QueueMapping):
         shared = _mapping_parts(trigger, wiring)
+        subscription = replace(subscription, timeout_seconds=endpoint.function.settings.timeout_seconds)
         queue = QueuePlan(
             endpoint=endpoint, subscription=subscription, mapping=trigger.mapping, adapter=adapter, **shared
         )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 DEFAULT_ENVIRONMENT: Final = "local"
+REGION_VARIABLES: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
+"""Where AWS's own tools look for a region, in this order."""
 _NO_OPTIONS: Final[Mapping[str, Any]] = {}
 
 
@@ -30,11 +32,34 @@ class SourceBinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventQueueBinding:
+    """Where asynchronous events wait: ``name`` in the adapter that serves ``service``, or in ``adapter``, or, with
+    neither, in the environment's own adapter."""
+
+    name: str = "default"
+    service: str | None = None
+    adapter: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, value: str | Mapping[str, Any]) -> EventQueueBinding:
+        """From ``"name"``, ``"sqs:name"``, ``"postgresql:name"``, or a table of ``adapter``, ``name`` and options."""
+        if not isinstance(value, str):
+            options = {key: item for key, item in value.items() if key not in ("adapter", "name")}
+            return cls(name=value.get("name", cls.name), adapter=value["adapter"], options=options)
+        scheme, colon, name = value.partition(":")
+        if not colon:
+            return cls(name=value)
+        return cls(name=name, service=scheme) if scheme in _BOUND else cls(name=name, adapter=scheme)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """One environment, complete.
 
     ``options`` is what the default adapter gets; ``sources`` overrides it per service. ``resources`` binds
-    logical names (``sqs:orders``) to physical ones. ``event_queue`` names where asynchronous events wait.
+    logical names (``sqs:orders``) to physical ones. ``event_queue`` says where asynchronous events wait.
+    ``region_is_default`` says that neither the file nor a variable stated ``region``.
     """
 
     name: str = DEFAULT_ENVIRONMENT
@@ -42,14 +67,22 @@ class Environment:
     options: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, SourceBinding] = field(default_factory=dict)
     resources: Mapping[str, str] = field(default_factory=dict)
-    event_queue: str = "default"
+    event_queue: EventQueueBinding = field(default_factory=EventQueueBinding)
     concurrency: int = limits.DEFAULT_CONCURRENCY
     region: str = "us-east-1"
+    region_is_default: bool = True
     account_id: str = "000000000000"
 
     def binding(self, service: str) -> SourceBinding:
         """The adapter and options for a service."""
         return self.sources.get(service) or SourceBinding(adapter=self.adapter, options=self.options)
+
+    def event_queue_binding(self) -> SourceBinding:
+        """The adapter and options for the event queue."""
+        queue = self.event_queue
+        if queue.adapter is not None:
+            return SourceBinding(adapter=queue.adapter, options=queue.options)
+        return self.binding(queue.service or "")
 
     def function_arn(self, function_name: str) -> str:
         """The unqualified ARN of a function."""
@@ -90,7 +123,9 @@ def load_environment(
     if not isinstance(table, dict):
         raise ConfigurationError([Problem(where=where, message="is not a table")])
     overrides = _overrides(variables)
-    return _environment(name, {**table, **overrides}, where, overrides)
+    region = next((variables[key] for key in REGION_VARIABLES if variables.get(key)), None)
+    stated = {"region": region} if region else {}
+    return _environment(name, {**stated, **table, **overrides}, where, overrides)
 
 
 def _read_document(directory: Path) -> _Document:
@@ -129,7 +164,6 @@ def _document(where: str, table: Mapping[str, Any]) -> _Document:
 
 _TYPES: Final[Mapping[str, tuple[type, str]]] = {
     "adapter": (str, "an adapter's name"),
-    "event_queue": (str, 'a store, e.g. "sqs:shop-events"'),
     "concurrency": (int, "a whole number of concurrent invocations"),
     "region": (str, "a region, e.g. eu-west-1"),
     "account_id": (str, "a 12-digit account id in quotes"),
@@ -158,15 +192,21 @@ def _environment(name: str, table: Mapping[str, Any], where: str, overrides: Map
     if problems:
         raise ConfigurationError(problems)
     known = {key: table[key] for key in _TYPES if key in table and key != "sources"}
-    options = {key: value for key, value in table.items() if key not in _TYPES}
+    options = {key: value for key, value in table.items() if key not in (*_TYPES, "event_queue")}
+    adapter = table.get("adapter", Environment.adapter)
     sources = {
-        service: SourceBinding(
-            adapter=source["adapter"],
-            options={**options, **{key: value for key, value in source.items() if key != "adapter"}},
-        )
+        service: _source_binding(source, options if source["adapter"] == adapter else _NO_OPTIONS)
         for service, source in table.get("sources", {}).items()
     }
-    return Environment(name=name, options=options, sources=sources, **known)
+    if "event_queue" in table:
+        known["event_queue"] = EventQueueBinding.parse(table["event_queue"])
+    return Environment(name=name, options=options, sources=sources, region_is_default="region" not in table, **known)
+
+
+def _source_binding(source: Mapping[str, Any], inherited: Mapping[str, Any]) -> SourceBinding:
+    """A source of the environment's own adapter has its options too, unless it says otherwise."""
+    own = {key: value for key, value in source.items() if key != "adapter"}
+    return SourceBinding(adapter=source["adapter"], options={**inherited, **own})
 
 
 def _type_problems(table: Mapping[str, Any], where: str) -> Iterator[Problem]:
@@ -177,6 +217,10 @@ def _type_problems(table: Mapping[str, Any], where: str) -> Iterator[Problem]:
     if isinstance(table.get("concurrency"), int) and table["concurrency"] < 1:
         value = table["concurrency"]
         yield Problem(where=where, field="concurrency", message=f"{value!r} is not allowed", hint="at least 1")
+    queue = table.get("event_queue")
+    if queue is not None and not isinstance(queue, str) and not _is_event_queue_table(queue):
+        hint = 'a store, e.g. "sqs:shop-events", or a table with adapter = "..." and that adapter\'s options'
+        yield Problem(where=where, field="event_queue", message=f"{queue!r} is not allowed", hint=hint)
     for service, source in _items(table.get("sources")):
         if service not in _BOUND:
             hint = f"known: {', '.join(_BOUND)}"
@@ -188,6 +232,10 @@ def _type_problems(table: Mapping[str, Any], where: str) -> Iterator[Problem]:
         if not isinstance(physical, str):
             hint = 'for example "sqs:orders" = "https://..."'
             yield Problem(where=where, field=f"resources.{logical}", message=f"{physical!r} is not text", hint=hint)
+
+
+def _is_event_queue_table(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("adapter"), str) and isinstance(value.get("name", ""), str)
 
 
 def _items(value: object) -> list[tuple[str, Any]]:

@@ -105,8 +105,8 @@ class Plan:
         return tuple(found)
 
     def adapters(self) -> tuple[str, ...]:
-        """The adapters the plan needs: the default one, which keeps the event queue, first."""
-        named = [self.environment.adapter]
+        """The adapters the plan needs: the one that keeps the event queue first."""
+        named = [self.environment.event_queue_binding().adapter]
         named += [item.adapter for item in self.notifications]
         named += [item.adapter for item in self.queues]
         named += [item.adapter for item in self.streams]

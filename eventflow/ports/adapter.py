@@ -26,7 +26,8 @@ class AdapterSettings:
     """What an adapter is built from.
 
     ``options`` is the environment's table (``data``, ``bootstrap_servers`` ...). ``resources`` binds logical
-    names to physical ones (``"sqs:orders": "https://sqs..."``).
+    names to physical ones (``"sqs:orders": "https://sqs..."``). ``region_is_default`` says that nobody stated
+    ``region``: an adapter with a better source may use that.
     """
 
     environment: str
@@ -34,6 +35,7 @@ class AdapterSettings:
     resources: Mapping[str, str]
     clock: Clock
     region: str = "us-east-1"
+    region_is_default: bool = True
     account_id: str = "000000000000"
 
 

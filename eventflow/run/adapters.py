@@ -14,8 +14,8 @@ from eventflow.runtime.supervisor import OpenedSources
 
 if TYPE_CHECKING:
     from eventflow.plan.environment import Environment, SourceBinding
-    from eventflow.plan.plan import Plan
-    from eventflow.ports import Adapter, Clock
+    from eventflow.plan.plan import Plan, QueuePlan
+    from eventflow.ports import Adapter, Clock, EventQueueStore, QueueSource
 
 ENTRY_POINT_GROUP: Final = "eventflow.adapters"
 
@@ -45,9 +45,9 @@ def find_adapter(name: str) -> OpenAdapter:
 def adapter_problems(environment: Environment, *, clock: Clock) -> list[Problem]:
     """What is wrong with an environment's adapters and their options. Nothing is opened and nobody is asked."""
     problems: list[Problem] = []
-    for service in ("", *environment.sources):
+    for binding in (environment.event_queue_binding(), *map(environment.binding, ("", *environment.sources))):
         try:
-            _construct(environment.binding(service), environment, clock)
+            _construct(binding, environment, clock)
         except ConfigurationError as exc:
             problems += exc.problems
     return list(dict.fromkeys(problems))
@@ -60,6 +60,7 @@ def _construct(binding: SourceBinding, environment: Environment, clock: Clock) -
         resources=environment.resources,
         clock=clock,
         region=environment.region,
+        region_is_default=environment.region_is_default,
         account_id=environment.account_id,
     )
     return find_adapter(binding.adapter)(settings)
@@ -84,12 +85,17 @@ class Adapters:
     async def __aexit__(self, *exc_info: Any) -> None:
         await self._stack.__aexit__(*exc_info)
 
-    async def default(self) -> Adapter:
-        """The environment's own adapter, which keeps the event queue."""
-        return await self._enter("", self._environment.binding(""))
+    async def event_queue(self) -> EventQueueStore:
+        """The environment's event queue. Raises ConfigurationError, AdapterError."""
+        queue = self._environment.event_queue
+        if queue.adapter is None:
+            adapter = await self.serving(queue.service or "")
+        else:
+            adapter = await self._enter("event_queue", self._environment.event_queue_binding())
+        return await adapter.event_queue(queue.name)
 
     async def serving(self, service: str) -> Adapter:
-        """The adapter for a service. Raises ConfigurationError, AdapterError."""
+        """The adapter for a service; for ``""``, the environment's own. Raises ConfigurationError, AdapterError."""
         key = service if service in self._environment.sources else ""
         return await self._enter(key, self._environment.binding(service))
 
@@ -111,8 +117,7 @@ async def open_plan(plan: Plan, adapters: Adapters) -> AsyncIterator[OpenedSourc
     """
     async with AsyncExitStack() as stack:
         opening = _Opening(stack)
-        default = await adapters.default()
-        event_queue = await default.event_queue(plan.environment.event_queue)
+        event_queue = await adapters.event_queue()
         stack.push_async_callback(event_queue.aclose)
         notifications, queues, streams = [], [], []
         for notification in plan.notifications:
@@ -122,7 +127,9 @@ async def open_plan(plan: Plan, adapters: Adapters) -> AsyncIterator[OpenedSourc
         for queue in plan.queues:
             adapter = await adapters.serving(queue.endpoint.source)
             source = await opening.open(queue, adapter.queue_source(queue.subscription))
-            queues += [(queue, source)] if source is not None else []
+            if source is not None:
+                opening.check(queue, source)
+                queues.append((queue, source))
         for stream in plan.streams:
             adapter = await adapters.serving(stream.endpoint.source)
             reader = await opening.open(stream, adapter.stream_source(stream.subscription))
@@ -154,13 +161,23 @@ class _Opening:
     async def open(self, asked_by: Any, opening: Awaitable[T]) -> T | None:
         try:
             opened: Any = await opening
-        except UnavailableError:
-            raise
+        except UnavailableError as exc:
+            raise UnavailableError(_where(asked_by), str(exc)) from exc
         except AdapterError as exc:
             self._problems.append(Problem(where=_where(asked_by), message=str(exc)))
             return None
         self._stack.push_async_callback(opened.aclose)
         return opened  # type: ignore[no-any-return]
+
+    def check(self, queue: QueuePlan, source: QueueSource) -> None:
+        """Lambda refuses a mapping whose records could come back while they are worked on. Source: Lambda guide:
+        with-sqs: visibility timeout."""
+        visibility = source.properties.visibility_timeout_seconds
+        timeout = queue.endpoint.function.settings.timeout_seconds
+        if visibility < timeout:
+            message = f"the queue's visibility timeout ({visibility:g} s) is below timeout_seconds={timeout:g}"
+            hint = f"give the queue {6 * timeout:g} s, six times the timeout, as Lambda advises"
+            self._problems.append(Problem(where=_where(queue), message=message, hint=hint))
 
     def finish(self) -> None:
         if self._problems:

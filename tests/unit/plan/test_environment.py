@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from eventflow import ConfigurationError, Environment, load_environment
+from eventflow.plan.environment import EventQueueBinding
 
 
 def write(path: Path, text: str) -> None:
@@ -34,7 +35,11 @@ def test_an_environment_is_read_from_eventflow_toml(tmp_path: Path) -> None:
         """,
     )
     environment = load_environment("production", directory=tmp_path)
-    assert (environment.adapter, environment.event_queue, environment.concurrency) == ("aws", "sqs:shop-events", 50)
+    assert (environment.adapter, environment.event_queue, environment.concurrency) == (
+        "aws",
+        EventQueueBinding(name="shop-events", service="sqs"),
+        50,
+    )
     assert environment.binding("kafka").adapter == "kafka"
     assert environment.binding("kafka").options == {"bootstrap_servers": ["b-1.example:9098"]}
     assert environment.binding("sqs").adapter == "aws"
