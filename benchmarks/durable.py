@@ -7,6 +7,7 @@ the peer is taskiq on a Redis that syncs every write too, and its cost is that o
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 import socket
@@ -25,6 +26,7 @@ from benchmarks.payload import PAYLOAD
 from benchmarks.processes import Process, free_port, module
 from benchmarks.report import Report, Table, at_least, at_most
 from eventflow import App, Environment, function
+from eventflow.cli.serving import YOUNG_OBJECTS
 from eventflow.run.runner import running
 from eventflow.runtime.stopping import StopSignal
 
@@ -87,6 +89,7 @@ def _fsyncs(count: int) -> Figures:
 
 async def _send_all(senders: int, events: int) -> Figures:
     """All of it, until nothing is left in the store."""
+    gc.set_threshold(YOUNG_OBJECTS)  # as `eventflow serve` does
     with tempfile.TemporaryDirectory(dir=".", prefix=".benchmark-") as data:
         plan = App([nothing]).freeze(Environment(options={"data": data}))
         async with running(plan, stop=StopSignal()) as supervisor:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("eventflow")
 
 _LAST_SECONDS: Final = 3.0
+YOUNG_OBJECTS: Final = 10_000
+"""How many new containers make Python look for garbage. A thousand events in flight are more than its own 700, and
+each of them would be walked several times before it ends."""
 
 
 def serve_app(options: ServeOptions) -> int:
@@ -111,6 +114,8 @@ async def _run(plan: Plan, options: RunOptions, signals: Signals, announce: Call
     def on_started(started: Started) -> None:
         running.set()
         gc.freeze()  # what is there by now stays
+        if 0 < gc.get_threshold()[0] < YOUNG_OBJECTS:  # 0 is never
+            gc.set_threshold(YOUNG_OBJECTS)
         gc.enable()
         announce(started)
 

@@ -35,11 +35,12 @@ def value_validator(annotation: Any, *, of: str) -> Callable[[Any], Any]:
 
 def model_validator(model: type[M], *, of: str) -> Callable[[Mapping[str, Any]], M]:
     """A function that turns a wire event into ``model``; raises EventValidationError, which names ``of``."""
-    validate_model = model.model_validate
 
     def validate(wire: Mapping[str, Any]) -> M:
         try:
-            return validate_model(wire)
+            # What model_validate does once it has looked at its options. Built on first use, so not taken outside.
+            validated: M = model.__pydantic_validator__.validate_python(wire)
+            return validated
         except ValidationError as exc:
             raise validation_error(of, exc) from None
 

@@ -207,6 +207,23 @@ def test_the_invoke_api_is_closed_where_other_machines_reach_it(arguments: list[
 
 
 @pytest.mark.usefixtures("shop")
+def test_serve_looks_for_garbage_less_often_than_python_and_no_less_often_than_the_app_wants(write: Write) -> None:
+    code = """
+        import gc
+        from eventflow import on_http
+
+        gc.set_threshold({threshold})
+
+        @on_http("GET /")
+        async def threshold():
+            return [gc.isenabled(), gc.get_threshold()[0]]
+    """
+    for threshold, expected in ((700, 10_000), (50_000, 50_000), (0, 0)):
+        write("collecting.py", code.format(threshold=threshold))
+        with started("serve", "collecting.py", "--port", "0", "--log-format", "json") as serving:
+            assert get(serving.ready()["address"], "/") == [True, expected]
+
+
 def test_serve_receives_what_another_terminal_sends() -> None:
     with started("serve", "shop", "--port", "0", "--no-access-log") as serving:
         serving.ready()
