@@ -1,4 +1,4 @@
-"""``python -m benchmarks [dispatch] [http] [durable] [startup] [--rounds N] [--scale X]``."""
+"""``python -m benchmarks [NAME...] [--rounds N] [--scale X]``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from benchmarks.measure import Effort
 
-NAMES: Final = ("dispatch", "http", "durable", "startup")
+NAMES: Final = ("dispatch", "http", "durable", "sqs", "kinesis", "startup")
 
 
 def main() -> None:

@@ -16,3 +16,6 @@ def _event() -> dict[str, str]:
 EVENT: Final = _event()
 PAYLOAD: Final = json.dumps(EVENT).encode()
 assert len(PAYLOAD) == EVENT_BYTES
+
+SHORT_BODY: Final = json.dumps({"order": "o-1043", "total": 12.5, "note": "x" * 154})
+"""The body of a message, and the data of a record: 200 bytes of JSON."""

@@ -87,13 +87,18 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """User and system time so far, of the process and the children it has now."""
-        return sum(_cpu_seconds(pid) for pid in _family(self._child.pid))
+        return family_cpu_seconds(self._child.pid)
 
     def megabytes(self) -> float:
         """Resident memory."""
         status = Path(f"/proc/{self._child.pid}/status").read_text()
         (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) / 1024
+
+
+def family_cpu_seconds(pid: int) -> float:
+    """User and system time so far, of a process and the children it has now."""
+    return sum(_cpu_seconds(member) for member in _family(pid))
 
 
 def pinned(cpu: int | None) -> list[str]:

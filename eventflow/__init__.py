@@ -34,11 +34,14 @@ if TYPE_CHECKING:
         ThrottledError,
         UnavailableError,
     )
+    from eventflow.events.activemq import ActiveMQEvent, ActiveMQMessage
+    from eventflow.events.documentdb import DocumentDBEvent, DocumentDBRecord
     from eventflow.events.dynamodb import DynamoDBRecord, DynamoDBStreamEvent
     from eventflow.events.eventbridge import EventBridgeEvent
     from eventflow.events.http import HttpEvent
     from eventflow.events.kafka import KafkaEvent, KafkaRecord
     from eventflow.events.kinesis import KinesisRecord, KinesisStreamEvent
+    from eventflow.events.rabbitmq import RabbitMQEvent, RabbitMQMessage
     from eventflow.events.s3 import S3Event
     from eventflow.events.schedule import ScheduledEvent
     from eventflow.events.sns import SnsEvent
@@ -50,13 +53,15 @@ if TYPE_CHECKING:
     from eventflow.plan.environment import Environment, load_environment
     from eventflow.plan.plan import Plan
     from eventflow.policy.patterns import EventPattern
-    from eventflow.triggers.destinations import to_eventbridge, to_function, to_kafka, to_s3, to_sns, to_sqs
+    from eventflow.triggers.destinations import to_eventbridge, to_function, to_kafka, to_mq, to_s3, to_sns, to_sqs
+    from eventflow.triggers.documentdb import on_documentdb, on_documentdb_batch
     from eventflow.triggers.dynamodb import on_dynamodb_stream, on_dynamodb_stream_batch
     from eventflow.triggers.eventbridge import on_eventbridge
     from eventflow.triggers.function import function
     from eventflow.triggers.http import on_http
     from eventflow.triggers.kafka import on_kafka, on_kafka_batch
     from eventflow.triggers.kinesis import on_kinesis, on_kinesis_batch
+    from eventflow.triggers.mq import on_mq, on_mq_batch
     from eventflow.triggers.s3 import on_s3
     from eventflow.triggers.schedule import on_schedule
     from eventflow.triggers.sns import on_sns
@@ -85,6 +90,10 @@ _HOMES = {
     "TargetError": "eventflow.errors",
     "ThrottledError": "eventflow.errors",
     "UnavailableError": "eventflow.errors",
+    "ActiveMQEvent": "eventflow.events.activemq",
+    "ActiveMQMessage": "eventflow.events.activemq",
+    "DocumentDBEvent": "eventflow.events.documentdb",
+    "DocumentDBRecord": "eventflow.events.documentdb",
     "DynamoDBRecord": "eventflow.events.dynamodb",
     "DynamoDBStreamEvent": "eventflow.events.dynamodb",
     "EventBridgeEvent": "eventflow.events.eventbridge",
@@ -93,6 +102,8 @@ _HOMES = {
     "KafkaRecord": "eventflow.events.kafka",
     "KinesisRecord": "eventflow.events.kinesis",
     "KinesisStreamEvent": "eventflow.events.kinesis",
+    "RabbitMQEvent": "eventflow.events.rabbitmq",
+    "RabbitMQMessage": "eventflow.events.rabbitmq",
     "S3Event": "eventflow.events.s3",
     "ScheduledEvent": "eventflow.events.schedule",
     "SnsEvent": "eventflow.events.sns",
@@ -113,9 +124,12 @@ _HOMES = {
     "to_eventbridge": "eventflow.triggers.destinations",
     "to_function": "eventflow.triggers.destinations",
     "to_kafka": "eventflow.triggers.destinations",
+    "to_mq": "eventflow.triggers.destinations",
     "to_s3": "eventflow.triggers.destinations",
     "to_sns": "eventflow.triggers.destinations",
     "to_sqs": "eventflow.triggers.destinations",
+    "on_documentdb": "eventflow.triggers.documentdb",
+    "on_documentdb_batch": "eventflow.triggers.documentdb",
     "on_dynamodb_stream": "eventflow.triggers.dynamodb",
     "on_dynamodb_stream_batch": "eventflow.triggers.dynamodb",
     "on_eventbridge": "eventflow.triggers.eventbridge",
@@ -125,6 +139,8 @@ _HOMES = {
     "on_kafka_batch": "eventflow.triggers.kafka",
     "on_kinesis": "eventflow.triggers.kinesis",
     "on_kinesis_batch": "eventflow.triggers.kinesis",
+    "on_mq": "eventflow.triggers.mq",
+    "on_mq_batch": "eventflow.triggers.mq",
     "on_s3": "eventflow.triggers.s3",
     "on_schedule": "eventflow.triggers.schedule",
     "on_sns": "eventflow.triggers.sns",
@@ -134,12 +150,16 @@ _HOMES = {
 
 __all__ = [
     "AccessDeniedError",
+    "ActiveMQEvent",
+    "ActiveMQMessage",
     "AdapterError",
     "App",
     "ConfigurationError",
     "Context",
     "DataDirectoryError",
     "Destination",
+    "DocumentDBEvent",
+    "DocumentDBRecord",
     "DynamoDBRecord",
     "DynamoDBStreamEvent",
     "Environment",
@@ -165,6 +185,8 @@ __all__ = [
     "Outcome",
     "Plan",
     "Problem",
+    "RabbitMQEvent",
+    "RabbitMQMessage",
     "RequestTooLargeError",
     "ResourceNotFoundError",
     "S3Event",
@@ -181,6 +203,8 @@ __all__ = [
     "UnavailableError",
     "function",
     "load_environment",
+    "on_documentdb",
+    "on_documentdb_batch",
     "on_dynamodb_stream",
     "on_dynamodb_stream_batch",
     "on_eventbridge",
@@ -189,6 +213,8 @@ __all__ = [
     "on_kafka_batch",
     "on_kinesis",
     "on_kinesis_batch",
+    "on_mq",
+    "on_mq_batch",
     "on_s3",
     "on_schedule",
     "on_sns",
@@ -197,6 +223,7 @@ __all__ = [
     "to_eventbridge",
     "to_function",
     "to_kafka",
+    "to_mq",
     "to_s3",
     "to_sns",
     "to_sqs",

@@ -17,6 +17,7 @@ EventflowError
     ├── ResourceNotFoundError       the named queue, topic, stream ... does not exist
     ├── InvalidMessageError         the service refuses this message for good (size, shape, characters)
     ├── UnavailableError            the service cannot be reached now; trying again is right
+    │   └── EnvironmentUnavailableError  the same at start, of everything that cannot be reached
     ├── AccessDeniedError           the service refuses our credentials, or has none from us
     ├── LeaseLostError              somebody else owns the record, event or partition by now
     └── DataDirectoryError          the embedded environment's directory cannot be used
@@ -168,11 +169,17 @@ class ServiceError(InvocationError):
 
 
 class AdapterError(EventflowError):
-    """An adapter could not do what it was asked. ``resource`` is the logical name, e.g. ``sqs:orders``."""
+    """An adapter could not do what it was asked. ``resource`` is the logical name, e.g. ``sqs:orders``; ``message``
+    says what is wrong with it, and ``mend`` what would be right, where the message does not."""
 
-    def __init__(self, resource: str, message: str) -> None:
-        super().__init__(f"{resource}: {message}")
+    def __init__(self, resource: str, message: str, *, mend: str | None = None) -> None:
+        super().__init__(resource, message)
         self.resource = resource
+        self.message = message
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.resource}: {self.message}" + (f"; {self.mend}" if self.mend else "")
 
 
 class ResourceNotFoundError(AdapterError):
@@ -185,6 +192,14 @@ class InvalidMessageError(AdapterError):
 
 class UnavailableError(AdapterError):
     """The service cannot be reached now. Nothing was lost; the caller tries again with backoff."""
+
+
+class EnvironmentUnavailableError(UnavailableError):
+    """Services that an app needs cannot be reached. ``problems`` lists every part that could not be opened."""
+
+    def __init__(self, environment: str, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"environment {environment}", "; ".join(map(str, self.problems)))
 
 
 class AccessDeniedError(AdapterError):

@@ -8,6 +8,16 @@ import pytest
 
 from eventflow.testing.virtual_time import VirtualTimeLoop
 
+pytest_plugins = ["tests.servers.fixtures"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one module that share a server stay in one process, so that few processes start it."""
+    for item in items:
+        fixtures: tuple[str, ...] = getattr(item, "fixturenames", ())
+        if any(name.endswith("_server") for name in fixtures):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from asyncio import Lock
+import platform
+from asyncio import Lock, get_running_loop
 from contextlib import AsyncExitStack
+from functools import cache
+from importlib.metadata import version
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from aiobotocore.config import AioConfig
+from aiobotocore.parsers import AioResponseParserFactory
 from aiobotocore.session import AioSession
+from botocore.exceptions import NoCredentialsError, UnknownRegionError
 
-from eventflow_aws.faults import translated
+from eventflow.errors import AccessDeniedError
+from eventflow_aws.arns import UNKNOWN_ACCOUNT
+from eventflow_aws.faults import CREDENTIALS, translated
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from botocore.awsrequest import AWSPreparedRequest
     from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_dynamodbstreams import DynamoDBStreamsClient
     from types_aiobotocore_events import EventBridgeClient
@@ -30,16 +39,27 @@ if TYPE_CHECKING:
     from eventflow_aws.options import AwsOptions
 
 CONNECT_SECONDS: Final = 5.0
-READ_SECONDS: Final = 35.0
+READ_SECONDS: Final = 10.0
+POLL_SECONDS: Final = 35.0
 """Beyond the longest poll (20 s)."""
+POLLED: Final = frozenset({"kinesis", "sqs"})
+LOOK_AGAIN_SECONDS: Final = 10.0
+"""After credentials were not found: looking asks addresses that may not exist, and all wait for the answer."""
 CONNECTIONS: Final = 512
 """Every long poll holds one."""
+LARGE_BODY_BYTES: Final = 512 * 1024
+TIMES_AS_NUMBERS: Final = frozenset({"kinesis", "dynamodbstreams"})
+"""Services whose clients give times as epoch seconds: making datetimes of them takes longer than everything else that
+reading a record does."""
+BUSY: Final = frozenset({"dynamodbstreams", "kinesis", "sqs"})
+"""Services that are called for every batch of records: botocore's look at our parameters is left out."""
 ATTEMPTS: Final = 3
 """Of botocore's standard mode, the first included."""
 
 
 class Clients:
-    """The clients of one open environment. All raise botocore's errors: see :func:`~eventflow_aws.faults.translated`."""
+    """The clients of one open environment, which raise botocore's errors: see
+    :func:`~eventflow_aws.faults.translated`."""
 
     def __init__(self, settings: AdapterSettings, options: AwsOptions) -> None:
         self._session = AioSession(profile=options.profile)
@@ -49,7 +69,9 @@ class Clients:
         self._stack = AsyncExitStack()
         self._clients: dict[str, Any] = {}
         self._lock = Lock()
-        self._account_id: str | None = None
+        self._account_id = None if settings.account_id == UNKNOWN_ACCOUNT else settings.account_id
+        self._no_credentials: AccessDeniedError | None = None
+        self._look_again_at = 0.0
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,15 +90,25 @@ class Clients:
     @property
     def partition(self) -> str:
         """``aws``, ``aws-cn`` ...: the second part of every ARN."""
-        return str(self._session.get_partition_for_region(self.region))
+        try:
+            return str(self._session.get_partition_for_region(self.region))
+        except UnknownRegionError:  # of a server that is not AWS, and only speaks like it
+            return "aws"
 
     async def account_id(self) -> str:
-        """Whose credentials these are. Raises AccessDeniedError, UnavailableError."""
+        """What the environment says; else whose credentials these are. Raises AccessDeniedError, UnavailableError."""
         if self._account_id is None:
-            with translated("sts:identity", "sts:GetCallerIdentity"):
-                identity = await (await self.sts()).get_caller_identity()
-            self._account_id = identity["Account"]
+            self._account_id = await self._own_account_id()
         return self._account_id
+
+    async def _own_account_id(self) -> str:
+        try:
+            with translated("aws account", "sts:GetCallerIdentity"):
+                return (await (await self.sts()).get_caller_identity())["Account"]
+        except AccessDeniedError as exc:
+            if exc.resource != CREDENTIALS:
+                exc.mend = 'state it: account_id = "123456789012" in the environment'
+            raise
 
     async def dynamodb(self) -> DynamoDBClient:
         return cast("DynamoDBClient", await self._client("dynamodb"))
@@ -114,22 +146,62 @@ class Clients:
     async def _client(self, service: str) -> Any:
         async with self._lock:
             if service not in self._clients:
+                await self._look_for_credentials()
+                self._session.register_component("response_parser_factory", _parsers(service))
                 creating = self._session.create_client(
-                    service,  # type: ignore[call-overload]
+                    service,
                     region_name=self.region,
                     endpoint_url=self._endpoint_url,
-                    config=self._config(),
+                    config=self._config(service),
                 )
-                with translated(f"{service}:client", service):
-                    self._clients[service] = await self._stack.enter_async_context(creating)
+                with translated("aws", service):
+                    client = await self._stack.enter_async_context(creating)
+                client.meta.events.register("before-send", _send_in_pieces)
+                self._clients[service] = client
             return self._clients[service]
 
-    def _config(self) -> AioConfig:
+    async def _look_for_credentials(self) -> None:
+        """Once for all clients: every one would look for them by itself, and be told of as a problem of its own."""
+        now = get_running_loop().time()
+        if self._no_credentials is not None and now < self._look_again_at:
+            raise self._no_credentials
+        try:
+            with translated(CREDENTIALS, "sts:AssumeRole"):
+                credentials = await self._session.get_credentials()
+                if credentials is None:
+                    raise NoCredentialsError
+                await credentials.get_frozen_credentials()
+        except AccessDeniedError as exc:
+            self._no_credentials, self._look_again_at = exc, get_running_loop().time() + LOOK_AGAIN_SECONDS
+            raise
+
+    def _config(self, service: str) -> AioConfig:
         return AioConfig(
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            read_timeout=POLL_SECONDS if service in POLLED else READ_SECONDS,
             max_pool_connections=CONNECTIONS,
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             tcp_keepalive=True,
-            user_agent_extra="eventflow",
+            user_agent=_user_agent(),
+            parameter_validation=service not in BUSY,
         )
+
+
+@cache
+def _user_agent() -> str:
+    """Stated whole: botocore composes its own anew for every request, which costs a quarter of a call."""
+    ours, client = version("eventflow"), version("aiobotocore")
+    return f"eventflow/{ours} lang/python#{platform.python_version()} md/aiobotocore#{client}"
+
+
+def _send_in_pieces(request: AWSPreparedRequest, **_: object) -> None:
+    """aiohttp writes bytes in one go, and warns of it when they are many."""
+    if isinstance(request.body, bytes) and len(request.body) >= LARGE_BODY_BYTES:
+        request.body = BytesIO(request.body)
+
+
+def _parsers(service: str) -> AioResponseParserFactory:
+    parsers = AioResponseParserFactory()
+    if service in TIMES_AS_NUMBERS:
+        parsers.set_parser_defaults(timestamp_parser=float)
+    return parsers

@@ -56,8 +56,8 @@ class Names:
         service = resource.partition(":")[0]
         expected = _ARN_SERVICES.get(service, service)
         if arn.service != expected:
-            message = f"is bound to {physical}, which is of {arn.service}; bind it to a name or an ARN of {expected}"
-            raise AdapterError(resource, message)
+            message = f"is bound to {physical}, which is of {arn.service}"
+            raise AdapterError(resource, message, mend=f"bind it to a name or an ARN of {expected}")
         return arn.name
 
 

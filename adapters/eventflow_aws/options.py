@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
 
 from eventflow.errors import ConfigurationError, Problem
 
@@ -31,6 +32,10 @@ class AwsOptions:
     for single resources: ``{"s3:uploads": "uploads-events"}``.
     ``lease_table`` is the DynamoDB table of shard leases and checkpoints; a lease that is not renewed for
     ``lease_seconds`` is taken over. ``enhanced_fan_out`` maps a stream to the ARN of its registered consumer.
+    ``scheduler_role`` is the ARN of a role that EventBridge Scheduler may send to the notification queue with;
+    without one, schedules are provisioned as rules, which know neither time zones nor ``at(...)``.
+    ``sns_endpoint`` is the public URL of this app's HTTP server. With one, topics send there instead of to a queue,
+    but for those that ``notification_queues`` names.
     """
 
     profile: str | None = None
@@ -40,6 +45,8 @@ class AwsOptions:
     lease_table: str = "eventflow-leases"
     lease_seconds: float = 20
     enhanced_fan_out: Mapping[str, str] = field(default_factory=dict)
+    scheduler_role: str | None = None
+    sns_endpoint: str | None = None
 
     @classmethod
     def parse(cls, settings: AdapterSettings) -> AwsOptions:
@@ -54,13 +61,24 @@ class AwsOptions:
         """The logical name of the queue that brings a resource's events; ``resource`` is e.g. ``s3:uploads``."""
         if resource in self.notification_queues:
             return self.notification_queues[resource]
-        if self.notification_queue is None:
-            return None
         service, _, name = resource.partition(":")
+        if self.notification_queue is None or (service == "sns" and self.sns_endpoint is not None):
+            return None
         return self.notification_queue.format(service=service, name=name)
 
+    def topic_url(self, resource: str) -> str | None:
+        """Where a topic (``sns:orders``) sends to over HTTP; ``None`` if its messages come through a queue."""
+        if self.sns_endpoint is None or resource in self.notification_queues:
+            return None
+        return self.sns_endpoint.rstrip("/") + topic_path(resource)
 
-_TEXT: Final = ("profile", "endpoint_url", "notification_queue", "lease_table")
+
+def topic_path(resource: str) -> str:
+    """The path at which a topic's messages arrive, URL-encoded."""
+    return f"/eventflow/sns/{quote(resource.partition(':')[2], safe='')}"
+
+
+_TEXT: Final = ("profile", "endpoint_url", "notification_queue", "lease_table", "scheduler_role")
 _TABLES: Final = {
     "notification_queues": 'a table of queues by resource, e.g. "s3:uploads" = "uploads-events"',
     "enhanced_fan_out": "a table of consumer ARNs by stream",
@@ -81,6 +99,9 @@ def _problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
         elif key == "lease_seconds" and not _is_number(value, *_LEASE_SECONDS):
             hint = f"a number of seconds from {_LEASE_SECONDS[0]} to {_LEASE_SECONDS[1]}"
             yield Problem(where=where, field=key, message=f"{value!r} is not allowed", hint=hint)
+        elif key == "sns_endpoint" and not _is_public_url(value):
+            hint = "where SNS reaches this app's server, e.g. https://events.example.com"
+            yield Problem(where=where, field=key, message=f"{value!r} is not allowed", hint=hint)
     template = options.get("notification_queue")
     if isinstance(template, str) and not _placeholders(template) <= PLACEHOLDERS:
         hint = "a queue's name, which may contain {service} and {name}"
@@ -100,3 +121,17 @@ def _is_table_of_text(value: object) -> bool:
 
 def _is_number(value: object, low: float, high: float) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_public_url(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and not (parts.query or parts.fragment or "@" in value)
+    )

@@ -19,61 +19,61 @@ SinkOpener: TypeAlias = Callable[["Environment", str], Awaitable["DestinationSin
 
 
 async def _queue(env: Environment, subscription: QueueSubscription) -> QueueSource:
-    from eventflow_aws.sqs_source import open_queue_source
+    from eventflow_aws.sqs.source import open_queue_source
 
     return await open_queue_source(env, subscription)
 
 
 async def _queue_sink(env: Environment, name: str) -> DestinationSink:
-    from eventflow_aws.sqs_sink import open_queue_sink
+    from eventflow_aws.sqs.sink import open_queue_sink
 
     return await open_queue_sink(env, name)
 
 
 async def _stream(env: Environment, subscription: StreamSubscription) -> StreamSource:
-    from eventflow_aws.kinesis_source import open_stream_source
+    from eventflow_aws.streams.kinesis_source import open_stream_source
 
     return await open_stream_source(env, subscription)
 
 
 async def _stream_sink(env: Environment, name: str) -> DestinationSink:
-    from eventflow_aws.kinesis_sink import open_stream_sink
+    from eventflow_aws.streams.kinesis_sink import open_stream_sink
 
     return await open_stream_sink(env, name)
 
 
 async def _table(env: Environment, subscription: StreamSubscription) -> StreamSource:
-    from eventflow_aws.dynamodb_source import open_table_source
+    from eventflow_aws.streams.dynamodb_source import open_table_source
 
     return await open_table_source(env, subscription)
 
 
 async def _table_sink(env: Environment, name: str) -> DestinationSink:
-    from eventflow_aws.dynamodb_sink import open_table_sink
+    from eventflow_aws.streams.dynamodb_sink import open_table_sink
 
     return await open_table_sink(env, name)
 
 
 async def _topic_sink(env: Environment, name: str) -> DestinationSink:
-    from eventflow_aws.sns_sink import open_topic_sink
+    from eventflow_aws.sinks.sns import open_topic_sink
 
     return await open_topic_sink(env, name)
 
 
 async def _bus_sink(env: Environment, name: str) -> DestinationSink:
-    from eventflow_aws.eventbridge_sink import open_bus_sink
+    from eventflow_aws.sinks.eventbridge import open_bus_sink
 
     return await open_bus_sink(env, name)
 
 
 async def _bucket_sink(env: Environment, name: str) -> DestinationSink:
-    from eventflow_aws.s3_sink import open_bucket_sink
+    from eventflow_aws.sinks.s3 import open_bucket_sink
 
     return await open_bucket_sink(env, name)
 
 
 async def _function_sink(env: Environment, name: str) -> DestinationSink:
-    from eventflow_aws.lambda_sink import open_function_sink
+    from eventflow_aws.sinks.functions import open_function_sink
 
     return await open_function_sink(env, name)
 

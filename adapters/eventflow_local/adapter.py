@@ -94,7 +94,7 @@ class LocalAdapter:
         return await LocalEventQueueStore.open(environment.database, environment.owner, name)
 
     async def resources(self) -> Sequence[ResourceStatus]:
-        from eventflow_local.listing import resources  # only `eventflow list` needs it
+        from eventflow_local.listing import resources  # only the command line needs it
 
         return await resources(self._opened)
 

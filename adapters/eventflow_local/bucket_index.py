@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from eventflow.errors import ConfigurationError, InvalidMessageError, Problem
 from eventflow.events.s3 import s3_wire_event
 from eventflow.model.subscriptions import BucketNotification
+from eventflow.policy.buckets import selects_change
 from eventflow_local.notifications import enqueue, registered
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ class BucketIndex:
         ).fetchone()
         notified = []
         for each in registered(connection, BucketNotification, self.name):
-            if not _matches(each.subscription, event_name, key):
+            if not selects_change(each.subscription, event_name, key):
                 continue
             event = s3_wire_event(
                 bucket=self.name,
@@ -158,17 +159,3 @@ class BucketIndex:
             enqueue(connection, each.id, json.dumps(event).encode(), now)
             notified.append(each.id)
         return notified
-
-
-def _matches(wanted: BucketNotification, event_name: str, key: str) -> bool:
-    return (
-        key.startswith(wanted.prefix)
-        and key.endswith(wanted.suffix)
-        and any(_names(event, event_name) for event in wanted.events)
-    )
-
-
-def _names(wanted: str, event_name: str) -> bool:
-    """Whether ``s3:ObjectCreated:*`` or ``s3:ObjectCreated:Put`` names the event."""
-    wanted = wanted.removeprefix("s3:")
-    return event_name.startswith(wanted[:-1]) if wanted.endswith("*") else event_name == wanted

@@ -7,9 +7,9 @@ import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from eventflow.model.deliveries import decode_deliveries, encode_deliveries
 from eventflow.model.invocation import QueuedEvent
 from eventflow.ports import EventQueueStatistics
-from eventflow_local.deliveries import deliveries_from_json, deliveries_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -164,7 +164,7 @@ def _values(events: list[QueuedEvent]) -> list[Any]:
             event.attempt,
             event.backoffs,
             event.delivery_attempt,
-            deliveries_to_json(event.deliveries) if event.deliveries else None,
+            encode_deliveries(event.deliveries) if event.deliveries else None,
             event.payload,
         )
     return values
@@ -185,7 +185,7 @@ def _replace(event: QueuedEvent, connection: sqlite3.Connection) -> None:
             event.attempt,
             event.backoffs,
             event.delivery_attempt,
-            deliveries_to_json(event.deliveries) if event.deliveries else None,
+            encode_deliveries(event.deliveries) if event.deliveries else None,
             event.payload,
             event.request_id,
         ),
@@ -212,7 +212,7 @@ def _event(row: tuple[Any, ...]) -> QueuedEvent:
         due_at=due_at,
         attempt=attempt,
         backoffs=backoffs,
-        deliveries=deliveries_from_json(deliveries) if deliveries else (),
+        deliveries=decode_deliveries(deliveries) if deliveries else (),
         delivery_attempt=tries,
     )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from eventflow.model.destinations import Service
 from eventflow.ports import ResourceStatus
+from eventflow_local.message_queues import message_queue_named
+from eventflow_local.queue_engine import resource_of
 from eventflow_local.queues import queue_named
 
 if TYPE_CHECKING:
@@ -28,9 +31,12 @@ async def resources(env: Environment) -> list[ResourceStatus]:
 
 def _queues(env: Environment, connection: sqlite3.Connection, now: float) -> Iterator[ResourceStatus]:
     for (name,) in connection.execute("SELECT name FROM queues").fetchall():
-        counts = queue_named(env.settings, env.options, name).counts(connection, now=now)
+        resource = resource_of(name)
+        service, _, logical = resource.partition(":")
+        opened = queue_named if service == Service.SQS else partial(message_queue_named, Service(service))
+        counts = opened(env.settings, env.options, logical).counts(connection, now=now)
         figures = {"visible": counts.visible, "in flight": counts.in_flight, "delayed": counts.delayed}
-        yield ResourceStatus(resource=f"{Service.SQS}:{name}", figures=figures)
+        yield ResourceStatus(resource=resource, figures=figures)
 
 
 def _subscribed(env: Environment, connection: sqlite3.Connection, now: float) -> Iterator[ResourceStatus]:

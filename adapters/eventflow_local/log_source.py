@@ -50,13 +50,16 @@ WHERE log = :log AND NOT coalesce(complete, 0)
 class Log:
     """A partitioned log as its service shows it: ``kinesis:orders``.
 
-    ``first_position`` is where the service's own numbers begin. ``to_record`` builds what readers get.
+    ``first_position`` is where the service's own numbers begin; ``to_position`` writes them as the service does, and
+    ``from_position`` reads that. ``to_record`` builds what readers get.
     """
 
     resource: str
     retention_seconds: float
     first_position: int
     to_record: Callable[[PartitionId, LogRow, int], StreamRecord]
+    to_position: Callable[[int], Position] = int
+    from_position: Callable[[Position], int] = int
 
     @property
     def channel(self) -> str:
@@ -245,7 +248,7 @@ class LogSource:
         self._cursors[partition] = lease.position
         checkpoint = lease.checkpoint
         if checkpoint is not None:
-            position = self._log.first_position + lease.position
+            position = self._log.to_position(self._log.first_position + lease.position)
             checkpoint = Checkpoint(position=position, state=checkpoint.state)
         return Assignment(partition=partition, checkpoint=checkpoint)
 
@@ -298,7 +301,7 @@ class LogSource:
             self._cursors.pop(name, None)
 
     def _inner(self, position: Position) -> int:
-        return int(position) - self._log.first_position
+        return self._log.from_position(position) - self._log.first_position
 
     def _lease(self, partition: PartitionId) -> Lease:
         lease = self._held.get(partition)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from eventflow.errors import ConfigurationError, Problem
+from eventflow.model.destinations import Service
 from eventflow.model.mapping import StreamViewType
 
 if TYPE_CHECKING:
@@ -43,14 +45,39 @@ class ResourceOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueOptions(ResourceOptions):
-    """``[environments.<name>.queues.<queue>]``: attributes of one queue. Source: SQS API: SetQueueAttributes."""
+class QueueRules(ResourceOptions):
+    """What queues of every service have."""
 
     visibility_timeout_seconds: float = _number(0, 43_200, 30)
     delay_seconds: float = _number(0, 900, 0)
     message_retention_seconds: float = _number(60, 14 * DAY_SECONDS, 4 * DAY_SECONDS)
     maximum_receive_count: int | None = _number(1, 1_000, None)
     dead_letter_queue: str | None = None
+
+    def hiding_for(self, timeout_seconds: float) -> Self:
+        """A queue that has no table hides its records at least as long as its function may take."""
+        return replace(self, visibility_timeout_seconds=max(self.visibility_timeout_seconds, timeout_seconds))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageQueueOptions(QueueRules):
+    """``[environments.<name>.rabbitmq.<queue>]``, and ``activemq``. A broker keeps messages for ever unless it is told
+    otherwise; ``visibility_timeout_seconds`` is how long a consumer that died held its messages."""
+
+    message_retention_seconds: float = _number(1, math.inf, math.inf)
+
+    @staticmethod
+    def problems(name: str, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        if table.get("dead_letter_queue") == name:
+            yield "dead_letter_queue", f"{name!r} is not the name of another queue"
+        if (table.get("dead_letter_queue") is None) != (table.get("maximum_receive_count") is None):
+            yield "maximum_receive_count", "goes with dead_letter_queue: set both or neither"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueOptions(QueueRules):
+    """``[environments.<name>.queues.<queue>]``: attributes of one queue. Source: SQS API: SetQueueAttributes."""
+
     content_based_deduplication: bool = False
 
     @staticmethod
@@ -112,6 +139,8 @@ class LocalOptions:
     streams: Mapping[str, StreamOptions] = field(default_factory=dict)
     tables: Mapping[str, TableOptions] = field(default_factory=dict)
     kafka: Mapping[str, KafkaTopicOptions] = field(default_factory=dict)
+    rabbitmq: Mapping[str, MessageQueueOptions] = field(default_factory=dict)
+    activemq: Mapping[str, MessageQueueOptions] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, settings: AdapterSettings) -> LocalOptions:
@@ -127,12 +156,12 @@ class LocalOptions:
         return cls(data=None if data == MEMORY else Path(data).expanduser(), **tables)
 
     def queue(self, name: str, *, timeout_seconds: float = 0) -> QueueOptions:
-        """A queue that has no table hides its records at least as long as its function may take."""
-        found = self.queues.get(name)
-        if found is not None:
-            return found
-        visibility = max(_DEFAULT_QUEUE.visibility_timeout_seconds, timeout_seconds)
-        return replace(_DEFAULT_QUEUE, visibility_timeout_seconds=visibility)
+        return self.queues.get(name) or _DEFAULT_QUEUE.hiding_for(timeout_seconds)
+
+    def message_queue(self, service: Service, name: str, *, timeout_seconds: float = 0) -> MessageQueueOptions:
+        """Of a queue of RabbitMQ or ActiveMQ."""
+        tables = self.rabbitmq if service is Service.RABBITMQ else self.activemq
+        return tables.get(name) or _DEFAULT_MESSAGE_QUEUE.hiding_for(timeout_seconds)
 
     def stream(self, name: str) -> StreamOptions:
         return self.streams.get(name, _DEFAULT_STREAM)
@@ -149,10 +178,13 @@ TABLES: Final[Mapping[str, type[ResourceOptions]]] = {
     "streams": StreamOptions,
     "tables": TableOptions,
     "kafka": KafkaTopicOptions,
+    "rabbitmq": MessageQueueOptions,
+    "activemq": MessageQueueOptions,
 }
 """The tables in an environment's table, and what the options in them are."""
 
 _DEFAULT_QUEUE: Final = QueueOptions()
+_DEFAULT_MESSAGE_QUEUE: Final = MessageQueueOptions()
 _DEFAULT_STREAM: Final = StreamOptions()
 _DEFAULT_TABLE: Final = TableOptions()
 _DEFAULT_KAFKA_TOPIC: Final = KafkaTopicOptions()

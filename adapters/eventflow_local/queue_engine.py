@@ -1,4 +1,5 @@
-"""SQS's rules for one queue, as transactions over its rows. No waiting and no clock: ``now`` is an argument.
+"""The rules of one queue, SQS's or a message broker's, as transactions over its rows. No waiting and no clock:
+``now`` is an argument.
 
 A message is hidden until ``visible_at``: because it is delayed (``receives`` is 0) or in flight. A receipt handle
 names a message and the receive that returned it, so that it is worth nothing after the next receive.
@@ -7,7 +8,6 @@ Source: SQS guide: visibility timeout, FIFO delivery logic, dead-letter queues.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import re
@@ -15,15 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import uuid4
 
-from eventflow.model.records import QueueRecord
-from eventflow_local.messages import wire_attributes
+from eventflow.model.destinations import Service
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from eventflow_local.messages import Attribute
-    from eventflow_local.options import QueueOptions
+    from eventflow.model.records import QueueRecord
+    from eventflow_local.options import QueueRules
 
 DEDUPLICATION_SECONDS: Final = 300
 
@@ -32,11 +31,17 @@ _RECEIPT: Final = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 _log = logging.getLogger(__name__)
 
 
-class NewMessage(NamedTuple):
-    """A message that was checked. ``delay_seconds`` of ``None`` is the queue's."""
+def resource_of(name: str) -> str:
+    """The resource of the queue that is stored under ``name``. SQS was first, so its queues lack their service."""
+    return name if ":" in name else f"{Service.SQS}:{name}"
 
-    body: str
-    attributes: Mapping[str, Attribute]
+
+class NewMessage(NamedTuple):
+    """A message that was checked. ``attributes`` are JSON text in the service's own form. ``delay_seconds`` of
+    ``None`` is the queue's."""
+
+    body: str | bytes
+    attributes: str | None = None
     group_id: str | None = None
     deduplication_id: str | None = None
     delay_seconds: float | None = None
@@ -54,6 +59,14 @@ class QueueCounts(NamedTuple):
         return self.visible + self.in_flight + self.delayed
 
 
+class Delivery(NamedTuple):
+    """A message as it is received now. ``row`` is what is stored of it."""
+
+    row: Mapping[str, Any]
+    receipt_handle: str
+    now: float
+
+
 class Received(NamedTuple):
     """What one receive took. ``moved`` says that it moved messages to the dead-letter queue. ``look_again_at`` is
     when the next hidden message becomes visible; infinite if none is hidden."""
@@ -65,12 +78,16 @@ class Received(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """One queue: its name and attributes."""
+    """One queue: its name and attributes. ``to_record`` builds what receivers get."""
 
     name: str
     arn: str
-    sender_id: str
-    options: QueueOptions
+    options: QueueRules
+    to_record: Callable[[Delivery], QueueRecord]
+
+    @property
+    def resource(self) -> str:
+        return resource_of(self.name)
 
     @property
     def fifo(self) -> bool:
@@ -94,7 +111,7 @@ class Queue:
                 self.name,
                 str(uuid4()),
                 message.body,
-                json.dumps(wire_attributes(message.attributes)) if message.attributes else None,
+                message.attributes,
                 message.group_id,
                 message.deduplication_id,
                 now,
@@ -156,7 +173,7 @@ class Queue:
             "DELETE FROM messages WHERE queue = ? AND sent_at <= ?", (self.name, self._kept_since(now))
         ).rowcount
         if dropped:
-            _log.warning("sqs:%s: %d messages were older than the retention period and are dropped", self.name, dropped)
+            _log.warning("%s: %d messages were older than the retention period and are dropped", self.resource, dropped)
         return dropped
 
     def _kept_since(self, now: float) -> float:
@@ -212,30 +229,7 @@ class Queue:
                 row["id"],
             ),
         )
-        return QueueRecord(
-            message_id=row["message_id"],
-            receipt_handle=f"{row['id']}-{row['receipt']}",
-            body=row["body"],
-            receive_count=row["receives"],
-            group_id=row["group_id"] if self.fifo else None,
-            attributes=self._attributes(row),
-            message_attributes=json.loads(row["attributes"]) if row["attributes"] else {},
-        )
-
-    def _attributes(self, row: Mapping[str, Any]) -> dict[str, str]:
-        """The system attributes, all of them text. Source: SQS API: ReceiveMessage."""
-        optional = {
-            "MessageGroupId": row["group_id"],
-            "MessageDeduplicationId": row["deduplication_id"],
-            "SequenceNumber": f"{row['id']:020d}" if self.fifo else None,
-            "DeadLetterQueueSourceArn": row["dead_letter_source"],
-        }
-        return {
-            "ApproximateReceiveCount": str(row["receives"]),
-            "SentTimestamp": _milliseconds(row["sent_at"]),
-            "SenderId": self.sender_id,
-            "ApproximateFirstReceiveTimestamp": _milliseconds(row["first_received_at"]),
-        } | {name: value for name, value in optional.items() if value is not None}
+        return self.to_record(Delivery(row, f"{row['id']}-{row['receipt']}", now))
 
     def _keys(self, receipts: Iterable[str]) -> list[tuple[int, int, str]]:
         """Rows that receipts name. One that is not ours names nothing."""
@@ -256,7 +250,3 @@ _VISIBLE_IN_ORDER: Final = (
     " (SELECT group_id FROM messages WHERE queue = ?1 AND visible_at > ?2 AND receives > 0)"
     " ORDER BY id LIMIT ?4"
 )
-
-
-def _milliseconds(timestamp: float) -> str:
-    return str(int(timestamp * 1000))

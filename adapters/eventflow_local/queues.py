@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio import lowlevel
 
 from eventflow.errors import ConfigurationError, InvalidMessageError, Problem
-from eventflow.model.records import SourceIdentity
+from eventflow.model.records import QueueRecord, SourceIdentity
 from eventflow.ports import QueueProperties
 from eventflow_local import messages
 from eventflow_local.options import is_queue_name
-from eventflow_local.queue_engine import NewMessage, Queue, Received
+from eventflow_local.queue_engine import Delivery, NewMessage, Queue, Received
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from eventflow.model.destinations import OutboundMessage
-    from eventflow.model.records import QueueRecord
     from eventflow.ports import AdapterSettings
     from eventflow_local.database import Database
     from eventflow_local.options import LocalOptions
 
 MAXIMUM_RECEIVE: Final = 10
+"""Source: SQS API: ReceiveMessage: MaxNumberOfMessages."""
 MAXIMUM_WAIT_SECONDS: Final = 300.0
 """Waiting costs nothing here, so pollers need not come back as often as they do with SQS (20 s)."""
-"""Source: SQS API: ReceiveMessage: MaxNumberOfMessages."""
 EXPIRY_CHECK_SECONDS: Final = 60.0
 
 
@@ -43,9 +43,43 @@ def queue_named(settings: AdapterSettings, options: LocalOptions, name: str, *, 
     return Queue(
         name=name,
         arn=queue_arn(settings, name),
-        sender_id=settings.account_id,
         options=options.queue(name, timeout_seconds=timeout_seconds),
+        to_record=partial(queue_record, fifo=name.endswith(".fifo"), sender_id=settings.account_id),
     )
+
+
+def queue_record(delivery: Delivery, *, fifo: bool, sender_id: str) -> QueueRecord:
+    """A message as SQS hands it over."""
+    row = delivery.row
+    return QueueRecord(
+        message_id=row["message_id"],
+        receipt_handle=delivery.receipt_handle,
+        body=row["body"],
+        receive_count=row["receives"],
+        group_id=row["group_id"] if fifo else None,
+        attributes=_system_attributes(row, fifo=fifo, sender_id=sender_id),
+        message_attributes=json.loads(row["attributes"]) if row["attributes"] else {},
+    )
+
+
+def _system_attributes(row: Mapping[str, Any], *, fifo: bool, sender_id: str) -> dict[str, str]:
+    """All of them text. Source: SQS API: ReceiveMessage."""
+    optional = {
+        "MessageGroupId": row["group_id"],
+        "MessageDeduplicationId": row["deduplication_id"],
+        "SequenceNumber": f"{row['id']:020d}" if fifo else None,
+        "DeadLetterQueueSourceArn": row["dead_letter_source"],
+    }
+    return {
+        "ApproximateReceiveCount": str(row["receives"]),
+        "SentTimestamp": _milliseconds(row["sent_at"]),
+        "SenderId": sender_id,
+        "ApproximateFirstReceiveTimestamp": _milliseconds(row["first_received_at"]),
+    } | {name: value for name, value in optional.items() if value is not None}
+
+
+def _milliseconds(timestamp: float) -> str:
+    return str(int(timestamp * 1000))
 
 
 async def open_queue(
@@ -61,9 +95,19 @@ async def open_queue(
 
 
 class LocalQueueSource:
-    """A QueueSource over one queue of the database."""
+    """A QueueSource over one queue of the database; ``maximum_receive`` and ``redelivers`` are its service's."""
 
-    def __init__(self, database: Database, queue: Queue, region: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        region: str,
+        *,
+        maximum_receive: int = MAXIMUM_RECEIVE,
+        redelivers: bool = True,
+    ) -> None:
+        self._maximum_receive = maximum_receive
+        self._redelivers = redelivers
         self._database = database
         self._queue = queue
         self._channel = queue_channel(queue.name)
@@ -80,14 +124,15 @@ class LocalQueueSource:
         return QueueProperties(
             visibility_timeout_seconds=options.visibility_timeout_seconds,
             fifo=self._queue.fifo,
-            maximum_receive=MAXIMUM_RECEIVE,
+            maximum_receive=self._maximum_receive,
             maximum_wait_seconds=MAXIMUM_WAIT_SECONDS,
             maximum_receive_count=options.maximum_receive_count,
+            redelivers=self._redelivers,
         )
 
     async def receive(self, *, max_records: int, wait_seconds: float) -> Sequence[QueueRecord]:
         await lowlevel.checkpoint()  # in memory nothing else here lets other tasks run
-        clock, limit = self._database.clock, min(max_records, MAXIMUM_RECEIVE)
+        clock, limit = self._database.clock, min(max_records, self._maximum_receive)
         deadline = clock.time() + wait_seconds
         with self._database.listen(self._channel) as changes:
             while True:
@@ -142,11 +187,15 @@ class LocalQueueSource:
 
 
 class LocalQueueSink:
-    """A DestinationSink that sends to one queue."""
+    """A DestinationSink that sends to one queue. ``checked`` makes what the queue stores; it raises
+    InvalidMessageError if the service would refuse the message."""
 
-    def __init__(self, database: Database, queue: Queue) -> None:
+    def __init__(
+        self, database: Database, queue: Queue, checked: Callable[[Queue, OutboundMessage], NewMessage]
+    ) -> None:
         self._database = database
         self._queue = queue
+        self._checked = checked
         self._sends = database.lane(self._send_all)
 
     @property
@@ -154,7 +203,7 @@ class LocalQueueSink:
         return self._queue.arn
 
     async def send(self, message: OutboundMessage) -> None:
-        await self._sends.run(new_message(self._queue, message))
+        await self._sends.run(self._checked(self._queue, message))
         self._database.notify(queue_channel(self._queue.name))
 
     async def aclose(self) -> None:
@@ -167,15 +216,19 @@ class LocalQueueSink:
         return [None] * len(new)
 
 
-def new_message(queue: Queue, message: OutboundMessage) -> NewMessage:
-    """What the queue stores. Raises InvalidMessageError if SQS would refuse the message."""
-    resource = f"sqs:{queue.name}"
+def new_message(queue: Queue, message: OutboundMessage, *, content_based: bool = False) -> NewMessage:
+    """What the queue stores; ``content_based`` deduplication is an option of FIFO queues.
+
+    Raises InvalidMessageError if SQS would refuse the message.
+    """
+    resource = queue.resource
     body = messages.message_text(resource, message)
+    attributes = json.dumps(messages.wire_attributes(message.attributes)) if message.attributes else None
     if not queue.fifo:
         if message.deduplication_id is not None:
             raise InvalidMessageError(resource, "deduplication_id is for FIFO queues; this is a standard queue")
         delay = message.delay_seconds or None
-        return NewMessage(body, message.attributes, message.group_id, None, delay)
+        return NewMessage(body, attributes, message.group_id, None, delay)
     messages.check_fifo(resource, message)
-    identifier = messages.deduplication_id(resource, message, content_based=queue.options.content_based_deduplication)
-    return NewMessage(body, message.attributes, message.group_id, identifier)
+    identifier = messages.deduplication_id(resource, message, content_based=content_based)
+    return NewMessage(body, attributes, message.group_id, identifier)

@@ -148,6 +148,15 @@ CREATE TABLE IF NOT EXISTS table_items (
 );
 """
 
+DOCUMENTS: Final = """
+CREATE TABLE IF NOT EXISTS documents (
+    collection TEXT NOT NULL,    -- database.collection
+    key TEXT NOT NULL,           -- the _id as JSON
+    document TEXT NOT NULL,
+    PRIMARY KEY (collection, key)
+);
+"""
+
 GROUPS: Final = """
 CREATE TABLE IF NOT EXISTS consumer_groups (
     name TEXT PRIMARY KEY,
@@ -174,5 +183,7 @@ CREATE TABLE IF NOT EXISTS group_partitions (
 ) WITHOUT ROWID;
 """
 
-SCHEMA: Final = "".join((EVENT_QUEUE, NOTIFICATIONS, QUEUES, BUCKETS, SCHEDULES, LOGS, SHARDS, TABLES, GROUPS))
+SCHEMA: Final = "".join(
+    (EVENT_QUEUE, NOTIFICATIONS, QUEUES, BUCKETS, SCHEDULES, LOGS, SHARDS, TABLES, DOCUMENTS, GROUPS)
+)
 """All of them."""

@@ -7,6 +7,7 @@ The modules are imported when they are first used, so that an app pays only for 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from eventflow.model.destinations import Service
@@ -64,7 +65,21 @@ async def _queue(env: Environment, subscription: QueueSubscription) -> QueueSour
 async def _queue_sink(env: Environment, name: str) -> DestinationSink:
     from eventflow_local import queues
 
-    return queues.LocalQueueSink(env.database, await queues.open_queue(env.database, env.settings, env.options, name))
+    queue = await queues.open_queue(env.database, env.settings, env.options, name)
+    content_based = env.options.queue(name).content_based_deduplication
+    return queues.LocalQueueSink(env.database, queue, partial(queues.new_message, content_based=content_based))
+
+
+async def _message_queue(env: Environment, subscription: QueueSubscription) -> QueueSource:
+    from eventflow_local import message_queues
+
+    return await message_queues.open_message_queue_source(env.database, env.settings, env.options, subscription)
+
+
+async def _message_queue_sink(service: Service, env: Environment, name: str) -> DestinationSink:
+    from eventflow_local import message_queues
+
+    return await message_queues.open_message_queue_sink(env.database, env.settings, env.options, service, name)
 
 
 async def _stream(env: Environment, subscription: StreamSubscription) -> StreamSource:
@@ -125,6 +140,18 @@ async def _kafka_sink(env: Environment, name: str) -> DestinationSink:
     )
 
 
+async def _changes(env: Environment, subscription: StreamSubscription) -> StreamSource:
+    from eventflow_local import collections
+
+    return await collections.open_change_source(env.database, env.owner, env.settings, subscription)
+
+
+async def _collection_sink(env: Environment, name: str) -> DestinationSink:
+    from eventflow_local import collections
+
+    return await collections.open_collection_sink(env.database, env.settings, name)
+
+
 async def _bucket(env: Environment, subscription: BucketNotification) -> NotificationSource:
     from eventflow_local import buckets
 
@@ -169,12 +196,17 @@ async def _schedule(env: Environment, rule: ScheduleRule) -> NotificationSource:
     return await schedules.open_schedule_source(env.database, env.notifications, env.settings, rule)
 
 
-QUEUES: Final[Mapping[Service, QueueOpener]] = {Service.SQS: _queue}
+QUEUES: Final[Mapping[Service, QueueOpener]] = {
+    Service.SQS: _queue,
+    Service.RABBITMQ: _message_queue,
+    Service.ACTIVEMQ: _message_queue,
+}
 
 STREAMS: Final[Mapping[Service, StreamOpener]] = {
     Service.KINESIS: _stream,
     Service.DYNAMODB: _table_stream,
     Service.KAFKA: _kafka,
+    Service.DOCUMENTDB: _changes,
 }
 
 NOTIFICATIONS: Final[Mapping[type[NotificationSubscription], NotificationOpener]] = {
@@ -192,4 +224,7 @@ SINKS: Final[Mapping[Service, SinkOpener]] = {
     Service.KINESIS: _stream_sink,
     Service.DYNAMODB: _table_sink,
     Service.KAFKA: _kafka_sink,
+    Service.DOCUMENTDB: _collection_sink,
+    Service.RABBITMQ: partial(_message_queue_sink, Service.RABBITMQ),
+    Service.ACTIVEMQ: partial(_message_queue_sink, Service.ACTIVEMQ),
 }

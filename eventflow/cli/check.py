@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 import click
@@ -31,20 +32,28 @@ if TYPE_CHECKING:
 @target_options()
 @environment_option
 @click.option("--ignore", multiple=True, metavar="RULE", help="A rule whose findings do not matter here. Repeatable.")
+@click.option("--offline", is_flag=True, help="Ask no service.")
 @quiet_log_level_option
 def check(
-    *, target: str, app_dir: Path, factory: bool, env: str | None, ignore: tuple[str, ...], log_level: str
+    *,
+    target: str,
+    app_dir: Path,
+    factory: bool,
+    env: str | None,
+    ignore: tuple[str, ...],
+    offline: bool,
+    log_level: str,
 ) -> None:
-    """Check the functions of TARGET and the environment, without running anything or asking any service.
+    """Check the functions of TARGET and the environment, without running anything.
 
+    Where the environment's resources are a service's, they are looked at, and nothing is changed.
     The exit code is 1 if there are mistakes or findings.
     """
+    from eventflow.cli.event_loop import run_async
     from eventflow.cli.failures import ExitCode, show_error
-    from eventflow.cli.findings import RULES, find
+    from eventflow.cli.findings import RULES, Finding, find
+    from eventflow.run.managing import inspect, inspection_rules
 
-    known = {rule.id for rule in RULES}
-    if unknown := set(ignore) - known:
-        raise click.UsageError(f"--ignore: no rule {', '.join(sorted(unknown))}; rules: {', '.join(sorted(known))}")
     environment = load_named_environment(env)
     app = load_target(target, app_dir=app_dir, factory=factory)
     try:
@@ -52,7 +61,13 @@ def check(
     except ConfigurationError as exc:
         show_error(exc)
         click.get_current_context().exit(ExitCode.FAILED)
-    findings = [finding for finding in find(plan) if finding.rule not in ignore]
+    known = {rule.id for rule in RULES} | inspection_rules(environment)
+    if unknown := set(ignore) - known:
+        raise click.UsageError(f"--ignore: no rule {', '.join(sorted(unknown))}; rules: {', '.join(sorted(known))}")
+    found = find(plan)
+    if not offline:
+        found += [Finding(*astuple(inspection)) for inspection in run_async(inspect, plan)]
+    findings = [finding for finding in found if finding.rule not in ignore]
     _show(findings)
     click.echo(f"{counted(len(plan.functions), 'function')} checked, {counted(len(findings), 'finding')}")
     click.get_current_context().exit(ExitCode.FAILED if findings else ExitCode.DONE)

@@ -27,6 +27,7 @@ NATIVE: Final[Mapping[Service, frozenset[str]]] = {
     Service.SCHEDULE: frozenset({"expression", "timezone", "input"}),
     Service.KINESIS: frozenset({"starting_position", "starting_timestamp"}),
     Service.DYNAMODB: frozenset({"starting_position", "view_type"}),
+    Service.DOCUMENTDB: frozenset({"full_document", "starting_position", "starting_timestamp"}),
     Service.KAFKA: frozenset({"consumer_group", "starting_position", "starting_timestamp"}),
 }
 """What a service itself does when eventflow runs on it. Batches, windows, filters, retries and limits of polled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from enum import IntEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -13,12 +14,15 @@ from eventflow.errors import (
     AdapterError,
     ConfigurationError,
     DataDirectoryError,
+    EnvironmentUnavailableError,
     EventflowError,
+    InvalidMessageError,
     PortInUseError,
     ResourceNotFoundError,
     TargetError,
     UnavailableError,
 )
+from eventflow.run.mending import mend_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,14 +45,8 @@ _EXIT_CODES: Final[tuple[tuple[type[EventflowError], ExitCode], ...]] = (
     (PortInUseError, ExitCode.UNREACHABLE),
     (UnavailableError, ExitCode.UNREACHABLE),
     (DataDirectoryError, ExitCode.UNREACHABLE),
+    (InvalidMessageError, ExitCode.FAILED),
     (AdapterError, ExitCode.MISCONFIGURED),
-)
-
-_MENDS: Final[tuple[tuple[type[EventflowError], str], ...]] = (
-    (PortInUseError, "--port 0 takes a free one"),
-    (ResourceNotFoundError, "create it, or bind its name to an existing one under [environments.<name>.resources]"),
-    (UnavailableError, "is the service running, and does the environment name the right address and credentials?"),
-    (DataDirectoryError, "or name another directory with `data` in the environment, or with EVENTFLOW_DATA"),
 )
 
 
@@ -74,12 +72,12 @@ def show_error(error: EventflowError, *, with_traceback: bool = False) -> None:
     elif isinstance(error, TargetError) and error.__cause__ is not None:
         click.echo("".join(traceback.format_exception(error.__cause__)), err=True)
     heading = click.style("error:", fg="red", bold=True)
-    if isinstance(error, ConfigurationError):
+    if isinstance(error, ConfigurationError | EnvironmentUnavailableError):
         click.echo(f"{heading} {_problems(error.problems)}", err=True)
         return
-    click.echo(f"{heading} {error}", err=True)
-    mend = next((text for kind, text in _MENDS if isinstance(error, kind)), None)
-    if mend:
+    text = f"{error.resource}: {error.message}" if isinstance(error, AdapterError) else str(error)
+    click.echo(f"{heading} {text}", err=True)
+    if mend := mend_of(error):
         click.echo(_hint(mend), err=True)
 
 
@@ -91,17 +89,26 @@ def _problems(problems: Sequence[Problem]) -> str:
         return f"{line}\n{_hint(problem.hint)}" if problem.hint else line
     lines = [f"{len(problems)} problems"]
     width = max(len(problem.field or "") for problem in problems)
+    common = _common_hint(problems)
     for where, group in groupby(problems, key=lambda problem: problem.where):
         lines += ["", f"  {click.style(where, bold=True)}"]
         for problem in group:
-            lines += _problem_lines(problem, width)
+            lines += _problem_lines(problem, width, with_hint=problem.hint != common)
+    lines += ["", f"  {click.style(common, dim=True)}"] if common else []
     return "\n".join(lines)
 
 
-def _problem_lines(problem: Problem, width: int) -> list[str]:
+def _common_hint(problems: Sequence[Problem]) -> str | None:
+    """What would mend most of them: said once, at the end."""
+    hints = Counter(problem.hint for problem in problems if problem.hint)
+    hint, count = next(iter(hints.most_common(1)), (None, 0))
+    return hint if count > 2 else None
+
+
+def _problem_lines(problem: Problem, width: int, *, with_hint: bool) -> list[str]:
     margin = "    " + (f"{problem.field or '':{width}}  " if width else "")
     lines = [margin + problem.message]
-    if problem.hint:
+    if problem.hint and with_hint:
         lines.append(" " * len(margin) + click.style(problem.hint, dim=True))
     return lines
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from eventflow.model.destinations import Destination
     from eventflow.model.function import FunctionDefinition
+    from eventflow.model.mapping import QueueMapping
     from eventflow.model.trigger import Trigger
     from eventflow.plan.plan import Plan, QueuePlan
 
@@ -81,7 +82,7 @@ def _no_failure_destination(plan: Plan) -> Iterator[Found]:
 def _no_stream_failure_destination(plan: Plan) -> Iterator[Found]:
     for definition, trigger in _mappings(plan):
         mapping = trigger.mapping
-        if isinstance(mapping, StreamMapping) and _limited(mapping) and mapping.on_failure is None:
+        if mapping and _limited(mapping) and mapping.on_failure is None:
             message = "records that reach their limit of retries or age are dropped"
             yield _where(definition, trigger), message, "on_failure=to_sqs(...) keeps a record of them"
 
@@ -95,8 +96,9 @@ def _unlimited_stream_retries(plan: Plan) -> Iterator[Found]:
             yield _where(definition, trigger), message, mend
 
 
-def _limited(mapping: StreamMapping) -> bool:
-    return mapping.maximum_retry_attempts != -1 or mapping.maximum_record_age_seconds != -1
+def _limited(mapping: QueueMapping | StreamMapping) -> bool:
+    ages = isinstance(mapping, StreamMapping) and mapping.maximum_record_age_seconds != -1
+    return mapping.maximum_retry_attempts not in (None, -1) or ages
 
 
 def _loop(plan: Plan) -> Iterator[Found]:
@@ -183,7 +185,9 @@ def _visibility(plan: Plan) -> Iterator[Found]:
 
 
 def _visibility_seconds(plan: Plan, queue: QueuePlan) -> float | None:
-    """What the environment's file says of a queue; unknown for queues of a service."""
+    """What the environment's file says of a queue; unknown for queues of a service, and brokers have no such thing."""
+    if queue.subscription.service is not Service.SQS:
+        return None
     queues = plan.environment.binding(queue.subscription.service).options.get("queues")
     table = queues.get(queue.subscription.name) if isinstance(queues, dict) else None
     default = _DEFAULT_VISIBILITY_SECONDS if queue.adapter == embedded.ADAPTER else None
@@ -194,13 +198,16 @@ def _visibility_seconds(plan: Plan, queue: QueuePlan) -> float | None:
 def _whole_batch(plan: Plan) -> Iterator[Found]:
     for definition, trigger in _mappings(plan):
         mapping = trigger.mapping
-        if mapping and mapping.batch.batch_size > 1 and not mapping.batch.report_batch_item_failures:
+        if trigger.per_record or mapping is None or mapping.batch.batch_size == 1:
+            continue
+        if not mapping.batch.report_batch_item_failures:
             message = "one failing record makes the whole batch run again"
-            yield _where(definition, trigger), message, "report_batch_item_failures=True, or a decorator per record"
+            reporting = "report_batch_item_failures=True, or " if trigger.partial_responses else ""
+            yield _where(definition, trigger), message, f"{reporting}a decorator per record"
 
 
 def _fifo_twin(plan: Plan) -> Iterator[Found]:
-    named = {queue.subscription.name for queue in plan.queues}
+    named = {queue.subscription.name for queue in plan.queues if queue.subscription.service is Service.SQS}
     named |= {destination.name for destination in plan.destinations() if destination.service is Service.SQS}
     for name in sorted(named):
         if f"{name}.fifo" in named:

@@ -21,6 +21,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "list": "eventflow.cli.list_resources:list_resources",
     "plan": "eventflow.cli.plan:plan",
     "check": "eventflow.cli.check:check",
+    "provision": "eventflow.cli.provision:provision",
+    "export": "eventflow.cli.export:export",
     "generate-event": "eventflow.cli.generate_event:generate_event",
 }
 """In the order of ``--help``."""

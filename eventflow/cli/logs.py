@@ -49,8 +49,9 @@ def configure_logging(*, level: str, log_format: LogFormat, stream: TextIO, acce
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    # The server's messages on starting and stopping say what ours say; the watcher's say that files changed.
-    for name in ("uvicorn.error", "watchfiles.main"):
+    # The server's messages on starting and stopping say what ours say; the watcher's say that files changed, and
+    # those of AWS's clients where each found its settings.
+    for name in ("uvicorn.error", "watchfiles.main", "botocore", "aiobotocore"):
         logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else logging.WARNING)
     logging.getLogger("uvicorn.access").propagate = access_log
 

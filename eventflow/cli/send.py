@@ -17,6 +17,7 @@ from eventflow.cli.options import environment_option, load_named_environment, qu
 from eventflow.cli.output import counted
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.model.destinations import Destination, OutboundMessage, Service
+from eventflow.model.message_queues import MqEngine
 
 if TYPE_CHECKING:
     from eventflow.plan.environment import Environment
@@ -144,6 +145,40 @@ def kafka(*, key: str | None, header: tuple[tuple[str, str], ...], **common: Unp
 
 
 @send.command()
+@click.option(
+    "--engine", type=click.Choice([engine.value for engine in MqEngine]), required=True, help="Which broker it is."
+)
+@click.option("--attribute", type=_Pair(), multiple=True, help="A header or property. Repeatable.")
+@click.option("--correlation-id", help="The message's correlation id.")
+@click.option("--delay", type=click.FloatRange(0), default=0, metavar="SECONDS", help="When it can be received.")
+@_message_options("QUEUE")
+def mq(
+    *,
+    engine: str,
+    attribute: tuple[tuple[str, str], ...],
+    correlation_id: str | None,
+    delay: float,
+    **common: Unpack[_Common],
+) -> None:
+    """Send messages to a queue of a message broker. QUEUE::VIRTUAL_HOST is a queue on another virtual host than /."""
+    own = {"correlation_id": correlation_id} if correlation_id else {}
+    _send_messages(MqEngine(engine).service, common, attributes=dict(attribute) | own, delay_seconds=delay)
+
+
+@send.command()
+@click.option(
+    "--operation",
+    type=click.Choice(["insert", "replace", "update", "delete"]),
+    default="insert",
+    help="What to do with each document.",
+)
+@_message_options("DATABASE.COLLECTION")
+def documentdb(*, operation: str, **common: Unpack[_Common]) -> None:
+    """Change documents of a collection. DATA is a document, a JSON object; an update has its _id and what to set."""
+    _send_messages(Service.DOCUMENTDB, common, attributes={"operation": operation})
+
+
+@send.command()
 @click.argument("name", metavar="BUCKET")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--key", help="The object's key instead of the file's name.")
@@ -192,8 +227,10 @@ def _send(destination: Destination, messages: list[OutboundMessage], *, env: str
     group = click.get_current_context().parent
     environment = load_named_environment(env or (group.params["env"] if group else None))
     refuse_memory(environment)
-    run_async(_send_all, environment, destination, messages)
+    unfamiliar = run_async(_send_all, environment, destination, messages)
     click.echo(f"sent {counted(len(messages), 'message')} to {destination}")
+    if unfamiliar:
+        click.echo(f"{click.style('note:', fg='yellow', bold=True)} {unfamiliar}", err=True)
 
 
 def refuse_memory(environment: Environment) -> None:
@@ -204,15 +241,19 @@ def refuse_memory(environment: Environment) -> None:
         raise ConfigurationError([Problem(where=where, message="keeps everything in the memory of a run", hint=hint)])
 
 
-async def _send_all(environment: Environment, destination: Destination, messages: list[OutboundMessage]) -> None:
+async def _send_all(environment: Environment, destination: Destination, messages: list[OutboundMessage]) -> str | None:
+    """Send them; what there is to say about the destination's name."""
+    from eventflow.cli.unfamiliar import note
     from eventflow.run.adapters import Adapters
     from eventflow.run.runner import SystemClock
 
     async with Adapters(environment, clock=SystemClock()) as adapters:
         adapter = await adapters.serving(destination.service)
+        unfamiliar = await note(adapter, environment, destination)
         sink = await adapter.sink(destination)
         try:
             for message in messages:
                 await sink.send(message)
         finally:
             await sink.aclose()
+    return unfamiliar

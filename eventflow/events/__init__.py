@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from eventflow.events._recognise import UnrecognisedEventError as UnrecognisedEventError
     from eventflow.events._recognise import recognise as recognise
     from eventflow.events._window import TumblingWindow as TumblingWindow
+    from eventflow.events.activemq import ActiveMQEvent as ActiveMQEvent
+    from eventflow.events.activemq import ActiveMQMessage as ActiveMQMessage
+    from eventflow.events.documentdb import DocumentDBEvent as DocumentDBEvent
+    from eventflow.events.documentdb import DocumentDBRecord as DocumentDBRecord
     from eventflow.events.dynamodb import DynamoDBRecord as DynamoDBRecord
     from eventflow.events.dynamodb import DynamoDBStreamEvent as DynamoDBStreamEvent
     from eventflow.events.eventbridge import EventBridgeEvent as EventBridgeEvent
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from eventflow.events.kafka import KafkaRecord as KafkaRecord
     from eventflow.events.kinesis import KinesisRecord as KinesisRecord
     from eventflow.events.kinesis import KinesisStreamEvent as KinesisStreamEvent
+    from eventflow.events.rabbitmq import RabbitMQEvent as RabbitMQEvent
+    from eventflow.events.rabbitmq import RabbitMQMessage as RabbitMQMessage
     from eventflow.events.s3 import S3Event as S3Event
     from eventflow.events.s3 import S3EventRecord as S3EventRecord
     from eventflow.events.schedule import ScheduledEvent as ScheduledEvent
@@ -36,8 +42,12 @@ if TYPE_CHECKING:
     from eventflow.events.sqs import SqsRecord as SqsRecord
 
 _MODULES: Final = {
+    "ActiveMQEvent": "activemq",
+    "ActiveMQMessage": "activemq",
     "CODECS": "_recognise",
     "Codec": "_codec",
+    "DocumentDBEvent": "documentdb",
+    "DocumentDBRecord": "documentdb",
     "DynamoDBRecord": "dynamodb",
     "DynamoDBStreamEvent": "dynamodb",
     "EventBridgeEvent": "eventbridge",
@@ -49,6 +59,8 @@ _MODULES: Final = {
     "KinesisRecord": "kinesis",
     "KinesisStreamEvent": "kinesis",
     "PayloadReader": "_payload",
+    "RabbitMQEvent": "rabbitmq",
+    "RabbitMQMessage": "rabbitmq",
     "RecordCodec": "_codec",
     "S3Event": "s3",
     "S3EventRecord": "s3",

@@ -5,15 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from eventflow.errors import EventflowError
-from eventflow.events.dynamodb import DYNAMODB
-from eventflow.events.eventbridge import EVENTBRIDGE
-from eventflow.events.http import HTTP
-from eventflow.events.kafka import KAFKA
-from eventflow.events.kinesis import KINESIS
-from eventflow.events.s3 import S3
-from eventflow.events.schedule import SCHEDULE
-from eventflow.events.sns import SNS
-from eventflow.events.sqs import SQS
+from eventflow.events._lookup import SENDERS, codec_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,7 +14,7 @@ if TYPE_CHECKING:
     from eventflow.events._codec import Codec
     from eventflow.model.json import JsonValue
 
-CODECS: Final[tuple[Codec, ...]] = (HTTP, SNS, S3, SQS, KINESIS, DYNAMODB, KAFKA, SCHEDULE, EVENTBRIDGE)
+CODECS: Final[tuple[Codec, ...]] = tuple(map(codec_for, SENDERS))
 """Every source's codec. The first that recognises an event has it, from the surest sign to the vaguest."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final, Generic
 
 from pydantic import ConfigDict, Field
@@ -134,7 +135,7 @@ def _metadata(record: StreamRecord) -> JsonObject:
 
 
 def _envelope(record: StreamRecord, identity: SourceIdentity) -> JsonObject:
-    role = identity.extras.get("invokeIdentityArn") or f"arn:aws:iam::{arn_account(identity.arn)}:role/eventflow"
+    role = identity.extras.get("invokeIdentityArn") or _default_role(identity.arn)
     return {
         "eventSource": "aws:kinesis",
         "eventVersion": "1.0",
@@ -144,6 +145,12 @@ def _envelope(record: StreamRecord, identity: SourceIdentity) -> JsonObject:
         "awsRegion": identity.region,
         "eventSourceARN": identity.arn,
     }
+
+
+@lru_cache
+def _default_role(stream_arn: str) -> str:
+    """One of the stream's account."""
+    return f"arn:aws:iam::{arn_account(stream_arn)}:role/eventflow"
 
 
 def _read_record(record: JsonObject) -> StreamRecord:

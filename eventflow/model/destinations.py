@@ -24,6 +24,9 @@ class Service(StrEnum):
     KINESIS = "kinesis"
     DYNAMODB = "dynamodb"
     KAFKA = "kafka"
+    RABBITMQ = "rabbitmq"
+    ACTIVEMQ = "activemq"
+    DOCUMENTDB = "documentdb"
     FUNCTION = "function"
     HTTP = "http"
 
@@ -62,8 +65,9 @@ class OutboundMessage:
     """One message for a :class:`~eventflow.ports.DestinationSink`. Fields a service does not have are ignored.
 
     ``key`` is the object key (S3), partition key (Kinesis) or record key (Kafka). ``attributes`` are message
-    attributes (SQS, SNS) or record headers (Kafka). ``group_id``, ``deduplication_id`` and ``delay_seconds``
-    are SQS's. ``subject`` is SNS's. ``source``, ``detail_type`` and ``resources`` are EventBridge's.
+    attributes (SQS, SNS), record headers (Kafka) or message properties (message queues). ``group_id`` and
+    ``deduplication_id`` are SQS's, ``delay_seconds`` is any queue's. ``subject`` is SNS's. ``source``,
+    ``detail_type`` and ``resources`` are EventBridge's.
     """
 
     body: bytes

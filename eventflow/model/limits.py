@@ -17,6 +17,8 @@ CLIENT_CONTEXT_BYTES: Final = 3_583
 LOG_TAIL_BYTES: Final = 4 * 1024
 DEAD_LETTER_MESSAGE_BYTES: Final = 1024
 HTTP_BODY_BYTES: Final = 10 * MEBIBYTE
+PUSHED_BODY_BYTES: Final = 2 * MEBIBYTE
+"""A request that brings an event: its largest message (SNS's) with every character escaped is smaller."""
 HTTP_HEADER_BYTES: Final = 10_240
 """Request line and header block of an HTTP API request. Source: API Gateway guide: quotas."""
 HTTP_INTEGRATION_SECONDS: Final = 30.0
@@ -27,6 +29,8 @@ KINESIS_RECORD_BYTES: Final = 10 * MEBIBYTE
 
 DEFAULT_TIMEOUT_SECONDS: Final = 3
 MAXIMUM_TIMEOUT_SECONDS: Final = 900
+MAXIMUM_BROKER_TIMEOUT_SECONDS: Final = 840
+"""Of functions that read from Kafka, a message queue or DocumentDB. Source: Lambda guide: with-kafka, with-mq."""
 DEFAULT_MEMORY_MB: Final = 128
 DEFAULT_CONCURRENCY: Final = 1_000
 MINIMUM_UNRESERVED_CONCURRENCY: Final = 100

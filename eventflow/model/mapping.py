@@ -35,29 +35,39 @@ class BatchSettings:
 
     ``filters`` are event patterns as JSON text; a record passes if any of them matches, or there is none.
     ``report_batch_item_failures`` is ``FunctionResponseTypes: ["ReportBatchItemFailures"]``.
+    ``window_opens_with_first_record`` is the source's own: elsewhere the batching window opens when the previous
+    invocation ends. Source: Lambda guide: invocation-eventsourcemapping.
     """
 
     batch_size: int
     maximum_batching_window_seconds: float = 0
     filters: tuple[str, ...] = ()
     report_batch_item_failures: bool = False
+    window_opens_with_first_record: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueMapping:
-    """Settings of a mapping whose records are settled one by one (SQS, message queues)."""
+    """Settings of a mapping whose records are settled one by one (SQS, message queues).
+
+    ``maximum_retry_attempts`` counts deliveries beyond the first; -1 is no limit, ``None`` leaves it to the queue's own
+    redrive policy (SQS). What is given up goes to ``on_failure``.
+    """
 
     batch: BatchSettings
     maximum_concurrency: int | None = None
+    maximum_retry_attempts: int | None = None
+    on_failure: Destination | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamMapping:
-    """Settings of a mapping whose records are ordered in partitions (Kinesis, DynamoDB Streams, Kafka).
+    """Settings of a mapping whose records are ordered in partitions (Kinesis, DynamoDB Streams, Kafka,
+    DocumentDB).
 
     ``maximum_retry_attempts`` and ``maximum_record_age_seconds`` are -1 for no limit.
     ``tumbling_window_seconds`` is 0 for none. ``starting_timestamp`` goes with ``AT_TIMESTAMP``.
-    ``consumer_group`` is Kafka's; ``None`` derives it from the app and function names.
+    ``consumer_group`` is Kafka's; ``None`` derives it from the names of function and topic.
     """
 
     batch: BatchSettings

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
+from eventflow.model import limits
+from eventflow.model.destinations import Service
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eventflow.errors import Problem
-    from eventflow.model.destinations import Destination, Service
+    from eventflow.model.destinations import Destination
     from eventflow.model.mapping import QueueMapping, StreamMapping
     from eventflow.model.subscriptions import Subscription
 
@@ -34,6 +37,12 @@ class Trigger(ABC):
 
     service: ClassVar[Service]
     invocation_model: ClassVar[InvocationModel]
+    maximum_timeout_seconds: ClassVar[float] = limits.MAXIMUM_TIMEOUT_SECONDS
+    """How long a function may take that this source calls."""
+    failure_services: ClassVar[tuple[Service, ...]] = (Service.SQS, Service.SNS, Service.S3)
+    """Where ``destinations`` may lie."""
+    partial_responses: ClassVar[bool] = True
+    """Whether a polled source takes a response that names the records which failed."""
 
     @property
     @abstractmethod

@@ -84,6 +84,7 @@ def build_plan(
 
 def _wire_function(definition: FunctionDefinition, wiring: _Wiring) -> None:
     endpoints: dict[str, Endpoint] = {}
+    ways: list[Endpoint] = []
     if not definition.triggers:
         endpoint, problems = direct_endpoint(definition)
         wiring.problems += problems
@@ -93,10 +94,22 @@ def _wire_function(definition: FunctionDefinition, wiring: _Wiring) -> None:
         found = list(trigger.problems(f"{definition.where} {trigger.decorator}"))
         endpoint, problems = trigger_endpoint(definition, trigger)
         wiring.problems += found + problems
+        ways += [endpoint] if endpoint else []
         if endpoint and not found:
             endpoints.setdefault(endpoint.source, endpoint)
             _wire_trigger(trigger, endpoint, wiring)
+    wiring.problems += _missed_by_all(ways)
     wiring.functions[definition.name] = FunctionPlan(definition=definition, endpoints=endpoints)
+
+
+def _missed_by_all(endpoints: Sequence[Endpoint]) -> list[Problem]:
+    """Parameters with defaults that every source leaves at that; one of several sources may."""
+    return [
+        problem
+        for endpoint in endpoints[:1]
+        for name, problem in endpoint.missed.items()
+        if all(name in other.missed for other in endpoints)
+    ]
 
 
 def _wire_trigger(trigger: Trigger, endpoint: Endpoint, wiring: _Wiring) -> None:

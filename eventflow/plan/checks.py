@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from eventflow.errors import Problem
 from eventflow.model import limits
 from eventflow.model.destinations import Destination, Service
+from eventflow.model.trigger import Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -16,11 +17,9 @@ if TYPE_CHECKING:
     from eventflow.model.function import FunctionDefinition
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_BROKER_TIMEOUT_SECONDS: Final = 840
 _ON_SUCCESS: Final = (Service.SQS, Service.SNS, Service.EVENTBRIDGE, Service.FUNCTION)
 _ON_FAILURE: Final = (*_ON_SUCCESS, Service.S3)
 _DEAD_LETTER: Final = (Service.SQS, Service.SNS)
-_MAPPING_ON_FAILURE: Final = (Service.SQS, Service.SNS, Service.S3)
 
 
 def function_problems(definition: FunctionDefinition, names: Collection[str]) -> Iterator[Problem]:
@@ -33,11 +32,9 @@ def function_problems(definition: FunctionDefinition, names: Collection[str]) ->
     if not _NAME.fullmatch(definition.name):
         hint = "1 to 64 letters, digits, - and _"
         yield Problem(where=where, field="name", message=f"{definition.name!r} is not allowed", hint=hint)
-    timeout_maximum, timeout_hint = limits.MAXIMUM_TIMEOUT_SECONDS, ""
-    if any(trigger.service is Service.KAFKA for trigger in definition.triggers):
-        timeout_maximum, timeout_hint = _BROKER_TIMEOUT_SECONDS, " behind Kafka"
+    longest, of_whom = _longest_timeout(definition)
     numbers = [
-        ("timeout_seconds", settings.timeout_seconds, 1, timeout_maximum, f"seconds{timeout_hint}"),
+        ("timeout_seconds", settings.timeout_seconds, 1, longest, f"seconds{of_whom}"),
         ("memory_limit_mb", settings.memory_limit_mb, 128, 10_240, "MB"),
         ("maximum_retry_attempts", settings.maximum_retry_attempts, 0, 2, "retries"),
         ("maximum_event_age_seconds", settings.maximum_event_age_seconds, 60, 21_600, "seconds"),
@@ -59,19 +56,24 @@ def function_problems(definition: FunctionDefinition, names: Collection[str]) ->
     yield from _destination_problems(definition, names)
 
 
+def _longest_timeout(definition: FunctionDefinition) -> tuple[float, str]:
+    """The longest that every source allows, and which source allows the least."""
+    strictest = min(definition.triggers, key=lambda trigger: trigger.maximum_timeout_seconds, default=None)
+    if strictest is None or strictest.maximum_timeout_seconds >= limits.MAXIMUM_TIMEOUT_SECONDS:
+        return limits.MAXIMUM_TIMEOUT_SECONDS, ""
+    return strictest.maximum_timeout_seconds, f" behind {strictest.service}"
+
+
 def _destination_problems(definition: FunctionDefinition, names: Collection[str]) -> Iterator[Problem]:
     settings = definition.settings
-    kafka_sources = {trigger.name for trigger in definition.triggers if trigger.service is Service.KAFKA}
     fields: list[tuple[str, object, Sequence[Service]]] = [
         ("on_success", settings.on_success, _ON_SUCCESS),
         ("on_failure", settings.on_failure, _ON_FAILURE),
         ("dead_letter_queue", settings.dead_letter_queue, _DEAD_LETTER),
     ]
     for trigger in definition.triggers:
-        allowed: Sequence[Service] = (
-            (*_MAPPING_ON_FAILURE, Service.KAFKA) if trigger.service is Service.KAFKA else _MAPPING_ON_FAILURE
-        )
-        fields += [(f"{trigger.decorator} on_failure", item, allowed) for item in trigger.destinations]
+        services = trigger.failure_services
+        fields += [(f"{trigger.decorator} on_failure", item, services) for item in trigger.destinations]
     for field, destination, permitted in fields:
         if destination is None:
             continue
@@ -81,7 +83,7 @@ def _destination_problems(definition: FunctionDefinition, names: Collection[str]
                 where=definition.where, field=field, message=f"{destination!r} is not a destination", hint=hint
             )
             continue
-        yield from _target_problems(definition, field, destination, permitted, names, kafka_sources)
+        yield from _target_problems(definition, field, destination, permitted, names)
 
 
 def _target_problems(
@@ -90,8 +92,10 @@ def _target_problems(
     destination: Destination,
     allowed: Sequence[Service],
     names: Collection[str],
-    kafka_sources: Collection[str],
 ) -> Iterator[Problem]:
+    # AWS takes a queue that is its own destination; `eventflow check` warns of it.
+    sources = {trigger.resource for trigger in definition.triggers if trigger.service not in Trigger.failure_services}
+
     def problem(message: str, hint: str | None = None) -> Problem:
         return Problem(where=definition.where, field=field, message=message, hint=hint)
 
@@ -103,8 +107,8 @@ def _target_problems(
         yield problem("You can't specify the function as a destination for itself.")
     elif destination.service is Service.FUNCTION and destination.name not in names:
         yield problem(f"there is no function {destination.name!r}", "known: " + ", ".join(sorted(names)))
-    elif destination.service is Service.KAFKA and destination.name in kafka_sources:
-        yield problem(f"topic {destination.name!r} is a source of the same function", "use another topic")
+    elif destination.resource in sources:
+        yield problem(f"{destination} is a source of the same function", "use another one")
 
 
 def app_problems(definitions: Sequence[FunctionDefinition], *, concurrency: int) -> Iterator[Problem]:

@@ -10,9 +10,11 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union
+
+from pydantic import BaseModel
 
 from eventflow.errors import Problem
 from eventflow.events._base import EventModel
@@ -43,6 +45,8 @@ class Endpoint:
     call: Call
     is_async: bool
     per_record: bool = False
+    missed: Mapping[str, Problem] = field(default_factory=dict)
+    """Parameters that keep their defaults here, though they look as if some source should fill them."""
 
 
 class ArgumentShapes(typing.Protocol):
@@ -76,20 +80,29 @@ _CONTEXT: Final = object()
 _VARIABLE: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def compile_call(handler: Handler, shapes: ArgumentShapes, *, where: str) -> tuple[Call | None, list[Problem]]:
-    """The closure that calls ``handler``, or the reasons why its signature cannot be satisfied."""
+class Compiled(typing.NamedTuple):
+    """The closure that calls a handler, or the reasons why its signature cannot be satisfied.
+
+    ``missed`` are an endpoint's.
+    """
+
+    call: Call | None
+    problems: list[Problem]
+    missed: Mapping[str, Problem] = types.MappingProxyType({})
+
+
+def compile_call(handler: Handler, shapes: ArgumentShapes, *, where: str) -> Compiled:
+    """What calling ``handler`` with a subject of this shape takes."""
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         message = "is a generator: calling it runs none of its code"
-        return None, [Problem(where=where, message=message, hint="return a value instead of yielding")]
+        return Compiled(None, [Problem(where=where, message=message, hint="return a value instead of yielding")])
     try:
         parameters = list(inspect.signature(handler).parameters.values())
         hints = typing.get_type_hints(handler, include_extras=True)
     except (NameError, TypeError, ValueError) as exc:
         hint = "every annotation must be resolvable where the function is defined"
-        return None, [Problem(where=where, message=f"its signature cannot be read: {exc}", hint=hint)]
-    arguments: list[tuple[inspect.Parameter, Any]] = []
-    problems: list[Problem] = []
-    payloads: list[str] = []
+        return Compiled(None, [Problem(where=where, message=f"its signature cannot be read: {exc}", hint=hint)])
+    filled = _Filled(where, shapes)
     places = count()
     for parameter in parameters:
         annotation = hints.get(parameter.name, inspect.Parameter.empty)
@@ -98,18 +111,50 @@ def compile_call(handler: Handler, shapes: ArgumentShapes, *, where: str) -> tup
             if found is None:
                 found = _argument(parameter, annotation, shapes, place=next(places))
         except UnsatisfiableError as exc:
-            if parameter.default is inspect.Parameter.empty:
-                field = f"parameter {parameter.name!r}"
-                problems.append(Problem(where=where, field=field, message=str(exc), hint=shapes.offers))
-            continue
+            filled.leave(parameter, exc)
+        else:
+            filled.fill(parameter, found)
+    problems = filled.all_problems()
+    return Compiled(None if problems else _closure(handler, filled.arguments), problems, filled.missed)
+
+
+class _Filled:
+    """The parameters of a handler, with what fills each."""
+
+    def __init__(self, where: str, shapes: ArgumentShapes) -> None:
+        self._where = where
+        self._shapes = shapes
+        self._problems: list[Problem] = []
+        self._payloads: list[str] = []
+        self._left: list[tuple[inspect.Parameter, Any]] = []
+        self.arguments: list[tuple[inspect.Parameter, Any]] = []
+        self.missed: dict[str, Problem] = {}
+
+    def fill(self, parameter: inspect.Parameter, found: Any) -> None:
         if isinstance(found, _Payload):
-            payloads.append(repr(parameter.name))
+            self._payloads.append(repr(parameter.name))
             found = found.getter
-        arguments.append((parameter, found))
-    if len(payloads) > 1:
-        message = f"parameters {' and '.join(payloads)} both take {shapes.payload_name}"
-        problems.append(Problem(where=where, message=message, hint="use one model with a field for each"))
-    return (None, problems) if problems else (_closure(handler, arguments), [])
+        self.arguments += *self._left, (parameter, found)  # a call by place has to give what stands before, too
+        self._left.clear()
+
+    def leave(self, parameter: inspect.Parameter, reason: UnsatisfiableError) -> None:
+        """Leave it at its default, which it has to have."""
+        if parameter.default is inspect.Parameter.empty:
+            self._problems.append(self._problem(parameter, str(reason)))
+        elif reason.meant:
+            self.missed[parameter.name] = self._problem(parameter, f"{reason}; it would always be its default")
+        self._left.append((parameter, lambda subject: parameter.default))
+
+    def all_problems(self) -> list[Problem]:
+        if len(self._payloads) > 1:
+            message = f"parameters {' and '.join(self._payloads)} both take {self._shapes.payload_name}"
+            hint = "use one model with a field for each"
+            return [*self._problems, Problem(where=self._where, message=message, hint=hint)]
+        return self._problems
+
+    def _problem(self, parameter: inspect.Parameter, message: str) -> Problem:
+        name = f"parameter {parameter.name!r}"
+        return Problem(where=self._where, field=name, message=message, hint=self._shapes.offers)
 
 
 class _Payload(typing.NamedTuple):
@@ -119,7 +164,11 @@ class _Payload(typing.NamedTuple):
 
 
 class UnsatisfiableError(Exception):
-    """A parameter that this source cannot fill."""
+    """A parameter that this source cannot fill. ``meant`` says that it looks as if one should, default or not."""
+
+    def __init__(self, message: str, *, meant: bool = False) -> None:
+        super().__init__(message)
+        self.meant = meant
 
 
 def _argument(parameter: inspect.Parameter, annotation: Any, shapes: ArgumentShapes, *, place: int) -> Any:
@@ -132,16 +181,18 @@ def _argument(parameter: inspect.Parameter, annotation: Any, shapes: ArgumentSha
         return _unannotated(parameter.name, shapes, place)
     if _is_raw(annotation):
         return shapes.raw()
-    for candidate in _alternatives(annotation):
-        if isinstance(candidate, type) and issubclass(candidate, EventModel):
-            getter = shapes.model(candidate)
+    models = [item for item in _alternatives(annotation) if isinstance(item, type) and issubclass(item, BaseModel)]
+    for model in models:
+        if issubclass(model, EventModel):
+            getter = shapes.model(model)
             if getter is not None:
                 return getter
-    if any(isinstance(item, type) and issubclass(item, EventModel) for item in _alternatives(annotation)):
-        raise UnsatisfiableError(f"{_name(annotation)} is not what this source gives")
+    if any(issubclass(model, EventModel) for model in models):
+        raise UnsatisfiableError(f"{_name(annotation)} is not what this source gives", meant=True)
     payload = shapes.payload(annotation)
     if payload is None:
-        raise UnsatisfiableError(f"{_name(annotation)} cannot be made from this source's events")
+        meant = bool(models) and parameter.default is None
+        raise UnsatisfiableError(f"{_name(annotation)} cannot be made from this source's events", meant=meant)
     return _Payload(payload)
 
 

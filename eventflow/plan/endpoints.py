@@ -72,7 +72,7 @@ def _shapes(trigger: Trigger, identity: SourceIdentity) -> ArgumentShapes:
 def _endpoint(
     definition: FunctionDefinition, trigger: Trigger | None, shapes: ArgumentShapes, *, where: str
 ) -> tuple[Endpoint | None, list[Problem]]:
-    call, problems = compile_call(definition.handler, shapes, where=where)
+    call, problems, missed = compile_call(definition.handler, shapes, where=where)
     if call is None:
         return None, problems
     endpoint = Endpoint(
@@ -82,5 +82,6 @@ def _endpoint(
         call=call,
         is_async=inspect.iscoroutinefunction(definition.handler),
         per_record=trigger.per_record if trigger else False,
+        missed=missed,
     )
     return endpoint, []

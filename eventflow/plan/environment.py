@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 DEFAULT_ENVIRONMENT: Final = "local"
+DEFAULT_ADAPTER: Final = "local"
+DEFAULT_EVENT_QUEUE: Final = "default"
 REGION_VARIABLES: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
 """Where AWS's own tools look for a region, in this order."""
 _NO_OPTIONS: Final[Mapping[str, Any]] = {}
@@ -28,7 +30,7 @@ class SourceBinding:
     """Which adapter serves one service, and the options it gets for it."""
 
     adapter: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # may hold secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,17 +38,17 @@ class EventQueueBinding:
     """Where asynchronous events wait: ``name`` in the adapter that serves ``service``, or in ``adapter``, or, with
     neither, in the environment's own adapter."""
 
-    name: str = "default"
+    name: str = DEFAULT_EVENT_QUEUE
     service: str | None = None
     adapter: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # may hold secrets
 
     @classmethod
     def parse(cls, value: str | Mapping[str, Any]) -> EventQueueBinding:
         """From ``"name"``, ``"sqs:name"``, ``"postgresql:name"``, or a table of ``adapter``, ``name`` and options."""
         if not isinstance(value, str):
             options = {key: item for key, item in value.items() if key not in ("adapter", "name")}
-            return cls(name=value.get("name", cls.name), adapter=value["adapter"], options=options)
+            return cls(name=value.get("name", DEFAULT_EVENT_QUEUE), adapter=value["adapter"], options=options)
         scheme, colon, name = value.partition(":")
         if not colon:
             return cls(name=value)
@@ -63,8 +65,8 @@ class Environment:
     """
 
     name: str = DEFAULT_ENVIRONMENT
-    adapter: str = "local"
-    options: Mapping[str, Any] = field(default_factory=dict)
+    adapter: str = DEFAULT_ADAPTER
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # may hold secrets
     sources: Mapping[str, SourceBinding] = field(default_factory=dict)
     resources: Mapping[str, str] = field(default_factory=dict)
     event_queue: EventQueueBinding = field(default_factory=EventQueueBinding)
@@ -193,7 +195,7 @@ def _environment(name: str, table: Mapping[str, Any], where: str, overrides: Map
         raise ConfigurationError(problems)
     known = {key: table[key] for key in _TYPES if key in table and key != "sources"}
     options = {key: value for key, value in table.items() if key not in (*_TYPES, "event_queue")}
-    adapter = table.get("adapter", Environment.adapter)
+    adapter = table.get("adapter", DEFAULT_ADAPTER)
     sources = {
         service: _source_binding(source, options if source["adapter"] == adapter else _NO_OPTIONS)
         for service, source in table.get("sources", {}).items()
@@ -220,7 +222,8 @@ def _type_problems(table: Mapping[str, Any], where: str) -> Iterator[Problem]:
     queue = table.get("event_queue")
     if queue is not None and not isinstance(queue, str) and not _is_event_queue_table(queue):
         hint = 'a store, e.g. "sqs:shop-events", or a table with adapter = "..." and that adapter\'s options'
-        yield Problem(where=where, field="event_queue", message=f"{queue!r} is not allowed", hint=hint)
+        message = "the table names no adapter" if isinstance(queue, dict) else f"{queue!r} is not allowed"
+        yield Problem(where=where, field="event_queue", message=message, hint=hint)
     for service, source in _items(table.get("sources")):
         if service not in _BOUND:
             hint = f"known: {', '.join(_BOUND)}"

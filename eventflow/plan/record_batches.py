@@ -24,15 +24,17 @@ def batch_endpoint(endpoint: Endpoint) -> Endpoint:
     """An endpoint that takes a batch's wire event, calls the per-record handler for each record in order, and
     returns Lambda's partial batch response.
 
-    After a failure, later records with the same ordering key are not tried and fail too.
+    After a failure, later records with the same ordering key are not tried and fail too. A source that knows no
+    partial responses (message queues) gets the error instead: it delivers the whole batch again.
     """
     if endpoint.trigger is None:
         raise ValueError(f"{endpoint.function.name} has no source, so it has no records")
     codec: Any = codec_for(endpoint.trigger.service)
     call = endpoint.call
+    partial = endpoint.trigger.partial_responses
 
     async def call_async(wire: dict[str, Any], context: Context) -> dict[str, Any]:
-        failures = _Failures(codec)
+        failures = _Failures(codec, partial=partial)
         for record in _records(codec, wire):
             if failures.allow(record):
                 try:
@@ -42,7 +44,7 @@ def batch_endpoint(endpoint: Endpoint) -> Endpoint:
         return failures.response()
 
     def call_sync(wire: dict[str, Any], context: Context) -> dict[str, Any]:
-        failures = _Failures(codec)
+        failures = _Failures(codec, partial=partial)
         for record in _records(codec, wire):
             if failures.allow(record):
                 try:
@@ -77,8 +79,10 @@ def _records(codec: Any, wire: dict[str, Any]) -> Sequence[Any]:
 class _Failures:
     """The failed records of one batch, and the keys they block."""
 
-    def __init__(self, codec: Any) -> None:
+    def __init__(self, codec: Any, *, partial: bool) -> None:
+        """``partial`` says that the source takes a response that names them."""
         self._codec = codec
+        self._partial = partial
         self._blocked: set[Any] = set()
         self._identifiers: list[Any] = []
 
@@ -90,6 +94,8 @@ class _Failures:
         return True
 
     def add(self, record: Any, exc: Exception) -> None:
+        if not self._partial:
+            raise exc
         _log.warning("record %s failed", self._codec.identifier(record), exc_info=exc)
         self._blocked.add(_ordering_key(record))
         self._identifiers.append(self._codec.identifier(record))

@@ -104,16 +104,18 @@ class HttpShapes:
         try:
             validate = value_validator(annotation, of=f"the path parameter {name!r}")
         except TypeError as exc:
-            raise UnsatisfiableError(f"no path parameter can become {annotation!r}") from exc
+            raise UnsatisfiableError(f"no path parameter can become {annotation!r}", meant=True) from exc
         return lambda request: validate(take(request))
 
     def payload(self, annotation: Any) -> Getter | None:
+        getter = _or_none(lambda: payload_getter(annotation, _body, of=self.payload_name))
         if self._method in _BODYLESS:
             raise UnsatisfiableError(
                 f"would be the body, and a {self._method} request has none; "
-                "query parameters are event.query_string_parameters of an HttpEvent"
+                "query parameters are event.query_string_parameters of an HttpEvent",
+                meant=getter is not None,
             )
-        return _or_none(lambda: payload_getter(annotation, _body, of=self.payload_name))
+        return getter
 
 
 class RecordShapes(_Shapes):

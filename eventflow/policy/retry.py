@@ -82,6 +82,12 @@ def stream_backoff(attempt: int, *, jitter: float = 0.0) -> float:
     return _doubling(attempt - 1, first=0.5, longest=60.0, jitter=jitter)
 
 
+def message_backoff(attempt: int, *, jitter: float = 0.0) -> float:
+    """Seconds until a message that failed is delivered again, where its broker leaves that to the consumer: 1 s
+    doubling to 60 s. What Lambda's pollers do is unpublished."""
+    return _doubling(attempt - 1, first=1.0, longest=60.0, jitter=jitter)
+
+
 def reconnect_backoff(attempt: int, *, jitter: float = 0.0) -> float:
     """Seconds until an unreachable service is tried again: 0.2 s doubling to 30 s."""
     return _doubling(attempt - 1, first=0.2, longest=30.0, jitter=jitter)

@@ -2,11 +2,24 @@
 
 from eventflow.ports.adapter import Adapter, AdapterSettings, ResourceStatus
 from eventflow.ports.clock import Clock
+from eventflow.ports.management import (
+    Inspection,
+    Inspector,
+    Permissions,
+    PermissionSource,
+    ProvisionAction,
+    Provisioner,
+    ProvisionStep,
+    Statement,
+)
 from eventflow.ports.sinks import DestinationSink
 from eventflow.ports.sources import (
     Deliver,
+    HttpEndpoint,
     NotificationSource,
     PartitionOwner,
+    PushRequest,
+    PushResponse,
     QueueProperties,
     QueueSource,
     StreamSource,
@@ -21,10 +34,21 @@ __all__ = [
     "DestinationSink",
     "EventQueueStatistics",
     "EventQueueStore",
+    "HttpEndpoint",
+    "Inspection",
+    "Inspector",
     "NotificationSource",
     "PartitionOwner",
+    "PermissionSource",
+    "Permissions",
+    "ProvisionAction",
+    "ProvisionStep",
+    "Provisioner",
+    "PushRequest",
+    "PushResponse",
     "QueueProperties",
     "QueueSource",
     "ResourceStatus",
+    "Statement",
     "StreamSource",
 ]

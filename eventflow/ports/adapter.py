@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class AdapterSettings:
     """
 
     environment: str
-    options: Mapping[str, Any]
+    options: Mapping[str, Any] = field(repr=False)  # may hold secrets
     resources: Mapping[str, str]
     clock: Clock
     region: str = "us-east-1"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from eventflow.model.records import (
@@ -22,7 +22,10 @@ class QueueProperties:
     """What the queue itself says of itself, read when it is opened.
 
     ``maximum_receive`` is the most records that one receive returns, ``maximum_wait_seconds`` the longest wait.
-    ``maximum_receive_count`` is the redrive policy's, ``None`` without one.
+    ``maximum_receive_count`` is the redrive policy's, ``None`` without one. ``redelivers`` says that a record which
+    is neither deleted nor released comes back in the queue's own time, as with SQS; a message broker waits for a word
+    of its consumer, so there failed records are released, each after a delay that grows. A broker that waits as long
+    as its consumer lives has a ``visibility_timeout_seconds`` of ``math.inf``, and is asked to extend nothing.
     """
 
     visibility_timeout_seconds: float
@@ -30,6 +33,7 @@ class QueueProperties:
     maximum_receive: int = 10
     maximum_wait_seconds: float = 20
     maximum_receive_count: int | None = None
+    redelivers: bool = True
 
 
 class QueueSource(Protocol):
@@ -110,7 +114,8 @@ class StreamSource(Protocol):
         mapping's starting position). Waits up to ``wait_seconds`` for the first record. Only one read of a
         partition runs at a time. Cancelling a read loses nothing: the next read returns those records.
 
-        Raises LeaseLostError if the partition is no longer ours, UnavailableError.
+        Raises LeaseLostError if the partition is no longer ours. After UnavailableError, AccessDeniedError and
+        ResourceNotFoundError it is called again: permissions and streams may come back.
         """
 
     async def commit(self, partition: PartitionId, checkpoint: Checkpoint) -> None:
@@ -151,3 +156,35 @@ class NotificationSource(Protocol):
 
     async def aclose(self) -> None:
         """Give up the source's resources. Idempotent."""
+
+
+class PushRequest(NamedTuple):
+    """A POST request. ``headers`` have lower-case names; of a repeated one, the last counts."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class PushResponse(NamedTuple):
+    """``text`` is for people who read what the sender logs."""
+
+    status: int
+    text: str = ""
+
+
+@runtime_checkable
+class HttpEndpoint(Protocol):
+    """What a NotificationSource is besides if its events arrive as HTTP requests, through the server of the run.
+
+    Sources with the same path are one endpoint: any of them handles a request for all.
+    """
+
+    @property
+    def http_path(self) -> str:
+        """Where it is mounted, URL-encoded, before the app's own routes: ``/eventflow/sns/orders``."""
+
+    async def handle(self, request: PushRequest) -> PushResponse:
+        """Answer one request; its body is bounded, and nothing about it is trusted.
+
+        Success means that ``deliver`` returned for all that it carried. What it raises is answered with 500.
+        """

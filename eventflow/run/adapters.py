@@ -1,25 +1,33 @@
-"""Loading adapters by name and opening what a plan needs of them."""
+"""Loading adapters by name, and entering those that a plan needs."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-from eventflow.errors import AdapterError, ConfigurationError, Problem, UnavailableError
-from eventflow.model.destinations import Destination, Service
+from eventflow.errors import ConfigurationError, Problem
+from eventflow.model.destinations import Service
 from eventflow.ports import AdapterSettings
-from eventflow.runtime.supervisor import OpenedSources
 
 if TYPE_CHECKING:
+    from eventflow.model.destinations import Destination
     from eventflow.plan.environment import Environment, SourceBinding
-    from eventflow.plan.plan import Plan, QueuePlan
-    from eventflow.ports import Adapter, Clock, EventQueueStore, QueueSource
+    from eventflow.plan.plan import NotificationPlan, Plan, QueuePlan, StreamPlan
+    from eventflow.ports import (
+        Adapter,
+        Clock,
+        DestinationSink,
+        EventQueueStore,
+        NotificationSource,
+        QueueSource,
+        StreamSource,
+    )
 
 ENTRY_POINT_GROUP: Final = "eventflow.adapters"
 
-T = TypeVar("T")
 OpenAdapter = Callable[[AdapterSettings], "Adapter"]
 WrapAdapter = Callable[["Adapter"], "Adapter"]
 
@@ -45,12 +53,30 @@ def find_adapter(name: str) -> OpenAdapter:
 def adapter_problems(environment: Environment, *, clock: Clock) -> list[Problem]:
     """What is wrong with an environment's adapters and their options. Nothing is opened and nobody is asked."""
     problems: list[Problem] = []
-    for binding in (environment.event_queue_binding(), *map(environment.binding, ("", *environment.sources))):
+    for binding in _bindings(environment):
         try:
             _construct(binding, environment, clock)
         except ConfigurationError as exc:
             problems += exc.problems
     return list(dict.fromkeys(problems))
+
+
+def adapters_of(environment: Environment, *, clock: Clock) -> list[Adapter]:
+    """An environment's adapters, inert. Raises ConfigurationError."""
+    return [_construct(binding, environment, clock) for binding in _bindings(environment)]
+
+
+def outward(plan: Plan) -> list[Destination]:
+    """The destinations that an adapter sends to: all but the functions of the app itself."""
+    return [
+        destination
+        for destination in plan.destinations()
+        if destination.service is not Service.FUNCTION or destination.name not in plan.functions
+    ]
+
+
+def _bindings(environment: Environment) -> list[SourceBinding]:
+    return [environment.event_queue_binding(), *map(environment.binding, ("", *environment.sources))]
 
 
 def _construct(binding: SourceBinding, environment: Environment, clock: Clock) -> Adapter:
@@ -87,17 +113,49 @@ class Adapters:
 
     async def event_queue(self) -> EventQueueStore:
         """The environment's event queue. Raises ConfigurationError, AdapterError."""
+        return await (await self.event_queue_keeper()).event_queue(self._environment.event_queue.name)
+
+    async def event_queue_keeper(self) -> Adapter:
+        """The adapter that keeps the event queue. Raises ConfigurationError, AdapterError."""
         queue = self._environment.event_queue
         if queue.adapter is None:
-            adapter = await self.serving(queue.service or "")
-        else:
-            adapter = await self._enter("event_queue", self._environment.event_queue_binding())
-        return await adapter.event_queue(queue.name)
+            return await self.serving(queue.service or "")
+        return await self._enter("event_queue", self._environment.event_queue_binding())
 
     async def serving(self, service: str) -> Adapter:
         """The adapter for a service; for ``""``, the environment's own. Raises ConfigurationError, AdapterError."""
         key = service if service in self._environment.sources else ""
         return await self._enter(key, self._environment.binding(service))
+
+    async def enter_all(self, plan: Plan) -> None:
+        """Enter every adapter that a plan needs. Raises one ConfigurationError for all of them, AdapterError."""
+        services = [item.endpoint.source for item in plan.notifications]
+        services += [item.endpoint.source for item in plan.queues]
+        services += [item.endpoint.source for item in plan.streams]
+        services += [item.service for item in outward(plan)]
+        entering: list[Callable[[], Awaitable[Adapter]]] = [self.event_queue_keeper]
+        entering += [partial(self.serving, service) for service in dict.fromkeys(services)]
+        problems: list[Problem] = []
+        for enter in entering:
+            try:
+                await enter()
+            except ConfigurationError as exc:
+                problems += exc.problems
+        if problems:
+            raise ConfigurationError(list(dict.fromkeys(problems)))
+
+    async def notification_source(self, item: NotificationPlan) -> NotificationSource:
+        """Raises ConfigurationError, AdapterError; so do the following."""
+        return await (await self.serving(item.endpoint.source)).notification_source(item.subscription)
+
+    async def queue_source(self, item: QueuePlan) -> QueueSource:
+        return await (await self.serving(item.endpoint.source)).queue_source(item.subscription)
+
+    async def stream_source(self, item: StreamPlan) -> StreamSource:
+        return await (await self.serving(item.endpoint.source)).stream_source(item.subscription)
+
+    async def sink(self, destination: Destination) -> DestinationSink:
+        return await (await self.serving(destination.service)).sink(destination)
 
     async def _enter(self, key: str, binding: SourceBinding) -> Adapter:
         if key not in self._entered:
@@ -106,86 +164,3 @@ class Adapters:
                 adapter = self._wrap(adapter)
             self._entered[key] = await self._stack.enter_async_context(adapter)
         return self._entered[key]
-
-
-@asynccontextmanager
-async def open_plan(plan: Plan, adapters: Adapters) -> AsyncIterator[OpenedSources]:
-    """Open everything a plan names; closes it on leaving.
-
-    Raises ConfigurationError listing every resource that cannot be opened, UnavailableError if a service
-    cannot be reached at all.
-    """
-    async with AsyncExitStack() as stack:
-        opening = _Opening(stack)
-        event_queue = await adapters.event_queue()
-        stack.push_async_callback(event_queue.aclose)
-        notifications, queues, streams = [], [], []
-        for notification in plan.notifications:
-            adapter = await adapters.serving(notification.endpoint.source)
-            opened = await opening.open(notification, adapter.notification_source(notification.subscription))
-            notifications += [(notification, opened)] if opened is not None else []
-        for queue in plan.queues:
-            adapter = await adapters.serving(queue.endpoint.source)
-            source = await opening.open(queue, adapter.queue_source(queue.subscription))
-            if source is not None:
-                opening.check(queue, source)
-                queues.append((queue, source))
-        for stream in plan.streams:
-            adapter = await adapters.serving(stream.endpoint.source)
-            reader = await opening.open(stream, adapter.stream_source(stream.subscription))
-            streams += [(stream, reader)] if reader is not None else []
-        sinks = {}
-        for destination in plan.destinations():
-            if _is_own_function(plan, destination):
-                continue
-            adapter = await adapters.serving(destination.service)
-            sink = await opening.open(destination, adapter.sink(destination))
-            sinks.update({destination: sink} if sink is not None else {})
-        opening.finish()
-        yield OpenedSources(
-            event_queue=event_queue, sinks=sinks, notifications=notifications, queues=queues, streams=streams
-        )
-
-
-def _is_own_function(plan: Plan, destination: Destination) -> bool:
-    return destination.service is Service.FUNCTION and destination.name in plan.functions
-
-
-class _Opening:
-    """Opens one thing after the other, and remembers what could not be."""
-
-    def __init__(self, stack: AsyncExitStack) -> None:
-        self._stack = stack
-        self._problems: list[Problem] = []
-
-    async def open(self, asked_by: Any, opening: Awaitable[T]) -> T | None:
-        try:
-            opened: Any = await opening
-        except UnavailableError as exc:
-            raise UnavailableError(_where(asked_by), str(exc)) from exc
-        except AdapterError as exc:
-            self._problems.append(Problem(where=_where(asked_by), message=str(exc)))
-            return None
-        self._stack.push_async_callback(opened.aclose)
-        return opened  # type: ignore[no-any-return]
-
-    def check(self, queue: QueuePlan, source: QueueSource) -> None:
-        """Lambda refuses a mapping whose records could come back while they are worked on. Source: Lambda guide:
-        with-sqs: visibility timeout."""
-        visibility = source.properties.visibility_timeout_seconds
-        timeout = queue.endpoint.function.settings.timeout_seconds
-        if visibility < timeout:
-            message = f"the queue's visibility timeout ({visibility:g} s) is below timeout_seconds={timeout:g}"
-            hint = f"give the queue {6 * timeout:g} s, six times the timeout, as Lambda advises"
-            self._problems.append(Problem(where=_where(queue), message=message, hint=hint))
-
-    def finish(self) -> None:
-        if self._problems:
-            raise ConfigurationError(self._problems)
-
-
-def _where(asked_by: Any) -> str:
-    endpoint = getattr(asked_by, "endpoint", None)
-    if endpoint is None or endpoint.trigger is None:
-        return str(asked_by)
-    return f"{endpoint.function.where} {endpoint.trigger.decorator}"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from eventflow.run.adapters import Adapters, open_plan
+from eventflow.run.adapters import Adapters
+from eventflow.run.opening import open_plan
 from eventflow.run.runner import SystemClock
 from eventflow.runtime.request_path import Invoked, invoke
 from eventflow.runtime.stopping import StopSignal

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
-from eventflow.run.adapters import Adapters, WrapAdapter, open_plan
+from eventflow.errors import ConfigurationError, Problem
+from eventflow.run.adapters import Adapters, WrapAdapter
+from eventflow.run.opening import open_plan
 from eventflow.runtime.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from eventflow.ports import Clock
     from eventflow.runtime.invoker import Observer
     from eventflow.runtime.stopping import StopSignal
+    from eventflow.runtime.supervisor import OpenedSources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,22 +67,36 @@ async def running(
     drain_seconds: float = 25.0,
     wrap_adapter: WrapAdapter | None = None,
     observer: Observer | None = None,
+    serves_http: bool = False,
 ) -> AsyncIterator[Supervisor]:
     """Run a plan inside the block, without a server: open its adapters, poll its sources, run its events.
 
     ``draw`` returns the jitter of every backoff, from 0 to 1. ``wrap_adapter`` may put an adapter of its own around
-    each; ``observer`` is told of every invocation.
-    Raises ConfigurationError if an adapter or a resource named by the plan is not there, UnavailableError if a
-    service cannot be reached.
+    each; ``observer`` is told of every invocation. ``serves_http`` says that the caller serves the supervisor's
+    ``http_endpoints``.
+    Raises ConfigurationError if an adapter or a resource named by the plan is not there, or if a source needs the
+    server that there is not; UnavailableError if a service cannot be reached.
     """
     clock = clock or SystemClock()
     async with (
         Adapters(plan.environment, clock=clock, wrap=wrap_adapter) as adapters,
         open_plan(plan, adapters) as opened,
     ):
+        if not serves_http:
+            _refuse_endpoints(opened)
         supervisor = Supervisor(plan, opened, clock=clock, random=draw, drain_seconds=drain_seconds, observer=observer)
         async with supervisor.started(stop):
             yield supervisor
+
+
+def _refuse_endpoints(opened: OpenedSources) -> None:
+    """Raises ConfigurationError if events would arrive over HTTP, which nobody serves."""
+    problems = [
+        Problem(where=path, message="events arrive over HTTP, which is not served", hint="serve it: give a host")
+        for path in opened.http_endpoints()
+    ]
+    if problems:
+        raise ConfigurationError(problems)
 
 
 async def run_plan(plan: Plan, options: RunOptions, *, stop: StopSignal, on_started: Callable[[Started], None]) -> None:
@@ -97,7 +114,7 @@ async def run_plan(plan: Plan, options: RunOptions, *, stop: StopSignal, on_star
     with await listen(options.host, options.port) as sock:
         async with (
             anyio.create_task_group() as servers,
-            running(plan, stop=stop, drain_seconds=options.drain_seconds) as supervisor,
+            running(plan, stop=stop, drain_seconds=options.drain_seconds, serves_http=True) as supervisor,
         ):
             served = anyio.Event()
             address = await servers.start(_serve, supervisor, options, sock, stop, served)
@@ -126,6 +143,7 @@ async def _serve(
         metrics=supervisor.metrics,
         readiness=lambda: supervisor.readiness.problems,
         clock=supervisor.clock,
+        endpoints=supervisor.http_endpoints,
         invoke_api=options.invoke_api,
     )
     try:

@@ -10,6 +10,8 @@ READY: Final = b"R"
 """The first byte of a worker's message that its handler is imported."""
 LOG: Final = b"L"
 """... that carries a log record."""
+PRINTED: Final = b"P"
+"""... that carries text which the handler printed."""
 ANSWER: Final = b"A"
 """... that answers a request."""
 

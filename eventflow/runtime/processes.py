@@ -1,8 +1,8 @@
 """``isolation="process"``: handlers in worker processes of their own, killed at the timeout.
 
 Parent and worker talk JSON over a pair of pipes. What a handler logs becomes the parent's log; what it prints goes
-where the parent's goes. Killing is the only honest timeout for code that blocks, and other processes can use other
-cores.
+where the parent's goes, and to the parent as well if the invocation is watched. Killing is the only honest timeout
+for code that blocks, and other processes can use other cores.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from eventflow.model.outcome import FunctionFailed
 from eventflow.plan.endpoints import UNKNOWN_IDENTITY
 from eventflow.plan.http_request import HttpRequest
 from eventflow.runtime.failures import RemoteFailureError, process_exited
+from eventflow.runtime.printing import watcher
 from eventflow.runtime.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
@@ -208,6 +209,7 @@ def _request(
         "per_record": endpoint.per_record,
         "identity": {"arn": identity.arn, "region": identity.region, "extras": dict(identity.extras)},
         "remaining_seconds": remaining_seconds,
+        "watched": watcher.get() is not None,
         "client_context": context.client_context and asdict(context.client_context),
         "tenant_id": context.tenant_id,
         "context": {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from eventflow.errors import AdapterError
-from eventflow.policy.retry import reconnect_backoff
+from eventflow.policy.retry import message_backoff, reconnect_backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +38,8 @@ class QueueSettler:
         self._random = random
 
     async def settle(self, settlement: Settlement) -> None:
-        """Delete what is done; let the rest come back when the queue's own visibility timeout ends.
+        """Delete what is done; let the rest come back when the queue's own visibility timeout ends, or, where the queue
+        does not see to that, after a delay that grows with every delivery.
 
         Records whose lease was lost are not touched: they are somebody else's. A delete that cannot reach the
         service is tried a few times; after that the records come back by themselves. What is done stays done:
@@ -62,10 +63,21 @@ class QueueSettler:
 
     async def _carry_out(self, settlement: Settlement) -> None:
         # What is left first: deleting may take its time, in which it must not be kept hidden further.
-        for after_seconds, receipts in self._leases.original_ends(self._ours(settlement.leave)):
+        for after_seconds, receipts in self._returns(settlement.leave):
             await self._release(receipts, after_seconds=after_seconds)
         self._leases.end(settlement.leave)
         await self._delete(self._ours(settlement.delete))
+
+    def _returns(self, records: Sequence[QueueRecord]) -> list[tuple[float, list[str]]]:
+        """Which records have to be released, and after how many seconds."""
+        if self._source.properties.redelivers:
+            return self._leases.original_ends(self._ours(records))
+        deliveries: dict[int, list[QueueRecord]] = {}
+        for record in records:
+            deliveries.setdefault(record.receive_count, []).append(record)
+        return [
+            (message_backoff(count, jitter=self._random()), self._ours(group)) for count, group in deliveries.items()
+        ]
 
     def _ours(self, records: Sequence[QueueRecord]) -> list[str]:
         return [record.receipt_handle for record in records if record.receipt_handle not in self._leases.lost]

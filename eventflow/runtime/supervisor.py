@@ -17,6 +17,7 @@ import anyio
 
 from eventflow.errors import AdapterError, InvocationError, RequestTooLargeError
 from eventflow.policy.retry import reconnect_backoff
+from eventflow.ports import HttpEndpoint
 from eventflow.runtime.admission import Admission
 from eventflow.runtime.destinations import Destinations
 from eventflow.runtime.event_path import EventPath
@@ -61,6 +62,10 @@ class OpenedSources:
     queues: Sequence[tuple[QueuePlan, QueueSource]] = ()
     streams: Sequence[tuple[StreamPlan, StreamSource]] = ()
 
+    def http_endpoints(self) -> dict[str, HttpEndpoint]:
+        """The sources whose events arrive as HTTP requests, by path."""
+        return {source.http_path: source for _, source in self.notifications if isinstance(source, HttpEndpoint)}
+
 
 class Supervisor:
     """One run of one plan. ``functions``, ``event_path`` and the rest are there once ``started`` yields."""
@@ -91,6 +96,11 @@ class Supervisor:
         self._observer = observer
         # One for every permit: nobody's time runs out in a queue for threads.
         self._threads = HandlerThreads(plan.environment.concurrency)
+
+    @property
+    def http_endpoints(self) -> Mapping[str, HttpEndpoint]:
+        """What a server beside this run has to hand on, by path."""
+        return self._opened.http_endpoints()
 
     def drain_also(self, quiet: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Let shutdown wait for ``quiet`` too, within its budget: a server beside this run."""
@@ -184,7 +194,9 @@ class Supervisor:
             plan,
             source,
             self.functions[plan.endpoint.function.name],
+            clock=self.clock,
             metrics=self.metrics,
+            failures=self.event_path,
             random=self._random,
             report=self.readiness.report,
         )

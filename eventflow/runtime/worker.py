@@ -13,6 +13,8 @@ import signal
 import sys
 import threading
 import time
+from contextlib import nullcontext
+from contextvars import copy_context
 from functools import cache, partial, reduce
 from importlib import import_module
 from queue import SimpleQueue
@@ -28,12 +30,15 @@ from eventflow.plan.endpoints import direct_endpoint, trigger_endpoint
 from eventflow.plan.http_request import HttpRequest
 from eventflow.plan.record_batches import batch_endpoint
 from eventflow.runtime.failures import function_failed, marshal_failed
-from eventflow.runtime.frames import ANSWER, LOG, READY, read_frame, write_frame
+from eventflow.runtime.frames import ANSWER, LOG, PRINTED, READY, read_frame, write_frame
 from eventflow.runtime.marshal import marshal
+from eventflow.runtime.printing import watched
 from eventflow.runtime.worker_logs import Forwarder
 from eventflow.triggers._marks import marks_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from eventflow.model.outcome import FunctionFailed
     from eventflow.plan.endpoint import Endpoint
 
@@ -41,8 +46,10 @@ if TYPE_CHECKING:
 class Worker:
     """One handler, called again and again on one event loop."""
 
-    def __init__(self, definition: FunctionDefinition) -> None:
+    def __init__(self, definition: FunctionDefinition, printed: Callable[[str], None]) -> None:
+        """``printed`` takes what a watched invocation prints."""
         self._definition = definition
+        self._printed = printed
         self._runner = asyncio.Runner()
         self._endpoint = cache(self._find_endpoint)
 
@@ -50,7 +57,8 @@ class Worker:
         """Call the handler for one request. ``SystemExit`` is left to end the process."""
         request_id = request["context"]["aws_request_id"]
         try:
-            value = self._call(request)
+            with watched(self._printed) if request["watched"] else nullcontext():
+                value = self._call(request)
         except Exception as exc:  # noqa: BLE001 (the edge of user code: errors become answers)
             return _failed(function_failed(exc, request_id))
         if isinstance(value, bytes):
@@ -63,7 +71,7 @@ class Worker:
     def _call(self, request: dict[str, Any]) -> Any:
         endpoint = self._endpoint(request["trigger"], request["per_record"], json.dumps(request["identity"]))
         result = endpoint.call(_subject(endpoint, request["event"]), _context(request))
-        return self._runner.run(_awaited(result)) if inspect.isawaitable(result) else result
+        return self._runner.run(_awaited(result), context=copy_context()) if inspect.isawaitable(result) else result
 
     def _find_endpoint(self, trigger: int | None, per_record: bool, identity: str) -> Endpoint:
         """The endpoint of a trigger, by its number; ``identity`` is the open source's, as JSON text."""
@@ -174,7 +182,7 @@ def main() -> None:
         sys.stdout.reconfigure(line_buffering=True)  # what is printed outlives a worker that is killed
     logging.basicConfig(level=setup["log_level"], handlers=[Forwarder(partial(pipes.write, LOG))], force=True)
     threading.Thread(target=pipes.listen, name="eventflow-requests", daemon=True).start()
-    worker = Worker(_import_handler(setup))
+    worker = Worker(_import_handler(setup), lambda text: pipes.write(PRINTED, text.encode(errors="replace")))
     pipes.write(READY)
     while True:
         pipes.write(ANSWER, worker.answer(json.loads(pipes.read())))

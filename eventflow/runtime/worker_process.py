@@ -13,7 +13,8 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from eventflow.runtime.frames import ANSWER, LOG, read_frame, write_frame
+from eventflow.runtime.frames import LOG, PRINTED, read_frame, write_frame
+from eventflow.runtime.printing import watcher
 from eventflow.runtime.worker_logs import handle_forwarded
 
 if TYPE_CHECKING:
@@ -128,9 +129,13 @@ class WorkerProcess:
 
     def _next_message(self) -> bytes | None:
         while (frame := read_frame(self._response)) is not None:
-            if frame[:1] != LOG:
-                return frame[len(ANSWER) :]
-            handle_forwarded(frame[len(LOG) :])
+            kind, content = frame[:1], frame[1:]
+            if kind == LOG:
+                handle_forwarded(content)
+            elif kind == PRINTED:
+                _watch(content)
+            else:
+                return content
         self._reap()
         return None
 
@@ -145,6 +150,13 @@ class WorkerProcess:
         for descriptor in (self._request, self._response):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
+
+
+def _watch(text: bytes) -> None:
+    """The worker has printed it itself."""
+    take = watcher.get()
+    if take is not None:
+        take(text.decode(errors="replace"))
 
 
 def _standard_output() -> int | None:

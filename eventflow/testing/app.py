@@ -12,8 +12,10 @@ import anyio
 
 from eventflow.app import App
 from eventflow.model.destinations import Service
+from eventflow.model.message_queues import MqEngine
 from eventflow.plan.environment import Environment
-from eventflow.run.adapters import Adapters, open_plan
+from eventflow.run.adapters import Adapters
+from eventflow.run.opening import open_plan
 from eventflow.runtime.functions import subject_of
 from eventflow.runtime.stopping import StopSignal
 from eventflow.runtime.supervisor import Supervisor
@@ -23,6 +25,8 @@ from eventflow.testing.http_client import HttpClient
 from eventflow.testing.resources import (
     TestBucket,
     TestBus,
+    TestCollection,
+    TestMessageQueue,
     TestQueue,
     TestStream,
     TestTable,
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 
     from eventflow.model.outcome import Outcome
     from eventflow.ports import Adapter
+    from eventflow.triggers._engines import MqEngineName
 
 LONGEST_SECONDS = 15 * 24 * 3600.0
 """How far ``settle`` goes: past the longest a queue may keep a message."""
@@ -151,6 +156,15 @@ class TestApp:
     def dynamodb(self, table: str) -> TestTable:
         """A table: put and delete items."""
         return TestTable(self._adapter, Service.DYNAMODB, table)
+
+    def mq(self, queue: str, *, engine: MqEngineName) -> TestMessageQueue:
+        """A queue of RabbitMQ or ActiveMQ: send to it, or receive what arrived. ``queue::virtual_host`` for a queue on
+        another virtual host than ``/``."""
+        return TestMessageQueue(self._adapter, MqEngine(engine).service, queue)
+
+    def documentdb(self, collection: str) -> TestCollection:
+        """A collection, ``database.collection``: change its documents."""
+        return TestCollection(self._adapter, Service.DOCUMENTDB, collection)
 
     # Invoking
 

@@ -68,6 +68,7 @@ async def event_put_by_one_process_is_received_by_another(h: EventQueueHarness) 
     assert await _take(h, other, 1) == [event]
 
 
+@needs(Capability.IDEMPOTENT_PUT)
 async def put_is_idempotent(h: EventQueueHarness) -> None:
     store = await h.open()
     event = new_event(h)
@@ -108,6 +109,7 @@ async def receive_returns_no_more_than_asked_for(h: EventQueueHarness) -> None:
     await _take(h, store, 5 - len(claimed))
 
 
+@needs(Capability.DUE_ORDER)
 async def events_come_in_the_order_they_are_due(h: EventQueueHarness) -> None:
     store = await h.open()
     events = [new_event(h, due_in_seconds=seconds) for seconds in (-1, -5, -3, -4, -2)]
@@ -229,7 +231,9 @@ async def cancelled_receive_loses_nothing(h: EventQueueHarness) -> None:
             for _ in range(number):  # cancels at another step each time
                 await lowlevel.checkpoint()
             tasks.cancel_scope.cancel()
-        missing -= {event.request_id for event in claimed}
+        for event in claimed:
+            missing.discard(event.request_id)
+            await store.delete(event)  # so that it does not come back when its lease ends
     await h.elapse(store.lease_seconds or 0)
     taken = await _take(h, store, len(missing))
     assert missing <= {event.request_id for event in taken}
@@ -251,7 +255,8 @@ async def deleted_event_never_returns(h: EventQueueHarness) -> None:
 async def delete_of_an_event_claimed_by_its_put(h: EventQueueHarness) -> None:
     store = await h.open()
     event = new_event(h)
-    await store.put(event, claim=True)
+    if not await store.put(event, claim=True):
+        assert await _take(h, store, 1) == [event]
     await store.delete(event)
     await store.aclose()
     await _expect_nothing(await h.open(other_process=True), seconds=1)

@@ -17,18 +17,23 @@ from urllib.parse import urlencode
 from pydantic_core import from_json, to_json
 
 from eventflow.events._wire import encode_base64
+from eventflow.events.activemq import ACTIVEMQ, ActiveMQEvent, message_headers
 from eventflow.events.attribute_values import serialise_item
+from eventflow.events.documentdb import DOCUMENTDB, DocumentDBEvent
+from eventflow.events.documentdb import change_record as document_change
 from eventflow.events.dynamodb import DYNAMODB, DynamoDBStreamEvent, change_record
 from eventflow.events.eventbridge import EventBridgeEvent, eventbridge_wire_event
 from eventflow.events.http import HttpEvent
 from eventflow.events.kafka import KAFKA, KafkaEvent
 from eventflow.events.kinesis import KINESIS, KinesisStreamEvent
+from eventflow.events.rabbitmq import QUEUE, RABBITMQ, RabbitMQEvent, basic_properties
 from eventflow.events.s3 import S3Event, s3_wire_event
 from eventflow.events.schedule import ScheduledEvent, scheduled_wire_event
 from eventflow.events.sns import SnsEvent, sns_wire_event
 from eventflow.events.sqs import SQS, SqsEvent
 from eventflow.model.destinations import NO_ATTRIBUTES
 from eventflow.model.mapping import StreamViewType
+from eventflow.model.message_queues import DEFAULT_VIRTUAL_HOST, QueueAddress
 from eventflow.model.records import QueueRecord, SourceIdentity, StreamRecord
 
 if TYPE_CHECKING:
@@ -340,6 +345,110 @@ def kafka_event(
     return _typed(KafkaEvent, payload_type).model_validate(KAFKA.wire_event(records, identity))
 
 
+def rabbitmq_event(
+    *bodies: object,
+    queue: str = "example-queue",
+    virtual_host: str = DEFAULT_VIRTUAL_HOST,
+    headers: Mapping[str, str | int | bytes] = NO_ATTRIBUTES,
+    correlation_id: str | None = None,
+    redelivered: bool = False,
+    region: str = REGION,
+    time: float = TIME,
+    payload_type: type[PayloadT] | None = None,
+) -> RabbitMQEvent[PayloadT]:
+    """A batch of one message per body; without any, of one."""
+    records = [
+        _message(
+            number,
+            _bytes(body),
+            redelivered=redelivered,
+            attributes={
+                QUEUE: QueueAddress(queue, virtual_host).wire,
+                "basicProperties": basic_properties(
+                    _bytes(body), headers=headers, correlation_id=correlation_id, timestamp=time
+                ),
+                "redelivered": redelivered,
+            },
+        )
+        for number, body in enumerate(bodies or (MESSAGE,), start=1)
+    ]
+    identity = SourceIdentity(arn=_arn("mq", f"broker:example:b-{_ID.format(0)}", region), region=region, extras={})
+    return _typed(RabbitMQEvent, payload_type).model_validate(RABBITMQ.wire_event(records, identity))
+
+
+def activemq_event(
+    *bodies: object,
+    queue: str = "example-queue",
+    properties: Mapping[str, Any] = NOTHING,
+    correlation_id: str | None = None,
+    redelivered: bool = False,
+    region: str = REGION,
+    time: float = TIME,
+    payload_type: type[PayloadT] | None = None,
+) -> ActiveMQEvent[PayloadT]:
+    """A batch of one message per body; without any, of one. Bytes make a BytesMessage, anything else a TextMessage."""
+    records = [
+        _message(
+            number,
+            _bytes(body),
+            redelivered=redelivered,
+            attributes=message_headers(
+                queue,
+                sent_at=time,
+                delivered_at=time,
+                redelivered=redelivered,
+                binary=isinstance(body, bytes),
+                correlation_id=correlation_id,
+                properties=properties,
+            ),
+        )
+        for number, body in enumerate(bodies or (MESSAGE,), start=1)
+    ]
+    identity = SourceIdentity(arn=_arn("mq", f"broker:example:b-{_ID.format(0)}", region), region=region, extras={})
+    return _typed(ActiveMQEvent, payload_type).model_validate(ACTIVEMQ.wire_event(records, identity))
+
+
+def documentdb_event(
+    document: Mapping[str, Any] | None = None,
+    *,
+    operation: str = "insert",
+    database: str = "example",
+    collection: str = "examples",
+    updated: Mapping[str, Any] = NOTHING,
+    region: str = REGION,
+    time: float = TIME,
+    payload_type: type[PayloadT] | None = None,
+) -> DocumentDBEvent[PayloadT]:
+    """A change of one document, ``{"_id": "1"}`` unless it is given. A removal has no document, an update what it
+    ``updated``; it has the document, too, if that has more than its ``_id``."""
+    document = dict(document or {"_id": "1"})
+    has_document = operation in ("insert", "replace") or (operation == "update" and len(document) > 1)
+    change = {
+        "_id": {"_data": f"01{round(time):08x}{1:030x}"},
+        "operationType": operation,
+        "clusterTime": {"$timestamp": {"t": round(time), "i": 1}},
+        "ns": {"db": database, "coll": collection},
+        "documentKey": {"_id": document.get("_id")},
+        **({"fullDocument": document} if has_document else {}),
+        **({"updateDescription": {"updatedFields": dict(updated), "removedFields": []}} if updated else {}),
+    }
+    identity = SourceIdentity(arn=_arn("rds", "cluster:example", region), region=region, extras={})
+    wire = DOCUMENTDB.wire_event([document_change(change)], identity)
+    return _typed(DocumentDBEvent, payload_type).model_validate(wire)
+
+
+def _message(number: int, body: bytes, *, redelivered: bool, attributes: JsonObject) -> QueueRecord:
+    return QueueRecord(
+        message_id=f"ID:example:{number}",
+        receipt_handle="",
+        body=body,
+        receive_count=2 if redelivered else 1,
+        group_id=None,
+        attributes=attributes,
+        message_attributes=NOTHING,
+    )
+
+
 def _typed(model: type[Model], payload_type: object) -> type[Model]:
     if payload_type is None:
         return model
@@ -392,7 +501,23 @@ _SCHEDULED = EventFactory(
 )
 
 EVENT_FACTORIES: Final[Mapping[tuple[str, str], EventFactory]] = {
+    ("activemq", "messages"): EventFactory(
+        "A message of an ActiveMQ queue",
+        lambda body, **options: activemq_event(body, **options),
+        {"body": MESSAGE, "queue": "example-queue", "region": REGION},
+    ),
     ("apigateway", "http-api-proxy"): _HTTP,
+    ("documentdb", "change"): EventFactory(
+        "A document of a collection was changed",
+        lambda document, **options: documentdb_event(from_json(document), **options),
+        {
+            "document": '{"_id":"1"}',
+            "operation": "insert",
+            "database": "example",
+            "collection": "examples",
+            "region": REGION,
+        },
+    ),
     ("dynamodb", "update"): EventFactory(
         "An item was put into a table",
         lambda item, **options: dynamodb_stream_event(from_json(item), **options),
@@ -414,6 +539,11 @@ EVENT_FACTORIES: Final[Mapping[tuple[str, str], EventFactory]] = {
         "A record of a stream",
         lambda data, **options: kinesis_event(data, **options),
         {"data": MESSAGE, "stream": "example-stream", "partition_key": "1", "region": REGION},
+    ),
+    ("rabbitmq", "messages"): EventFactory(
+        "A message of a RabbitMQ queue",
+        lambda body, **options: rabbitmq_event(body, **options),
+        {"body": MESSAGE, "queue": "example-queue", "virtual_host": DEFAULT_VIRTUAL_HOST, "region": REGION},
     ),
     ("s3", "delete"): EventFactory(
         "An object was removed",

@@ -55,12 +55,16 @@ class Capability(StrEnum):
     """A message whose deduplication id was seen in the last five minutes is not queued again."""
     DELAY = "delay"
     """A message can be sent with a delay."""
+    DUE_ORDER = "due_order"
+    """Events of an event queue come in the order in which they are due. A standard queue of SQS has no order."""
     DURABLE_SUBSCRIPTIONS = "durable_subscriptions"
     """What happens while no process listens is delivered to the next one."""
     FIFO = "fifo"
     """Queues with ordered groups."""
     HEADERS = "headers"
     """Stream records carry headers: ``attributes["headers"]`` is a list of name and bytes."""
+    IDEMPOTENT_PUT = "idempotent_put"
+    """An event queue keeps one event per request id, whoever puts it. SQS cannot look for what it has."""
     LEASES = "leases"
     """Claims of an event queue run out after ``lease_seconds``."""
     LONG_WAITS = "long_waits"
@@ -218,6 +222,9 @@ class OpenQueue:
 
     @property
     def visibility_timeout_seconds(self) -> float:
+        """How long a record stays hidden. Where it never returns by itself, how long a case looks whether it does."""
+        if Capability.VISIBILITY_TIMEOUT not in self.harness.capabilities:
+            return self.harness.grace_seconds
         return self.source.properties.visibility_timeout_seconds
 
     async def send(self, body: bytes, **fields: Any) -> None:

@@ -49,7 +49,27 @@ class Resource:
             await sink.aclose()
 
 
-class TestQueue(Resource):
+class _Queue(Resource):
+    """A queue of any service."""
+
+    async def receive(self, maximum: int = 10) -> list[QueueRecord]:
+        """Take up to ``maximum`` visible messages off the queue: a destination's, or a dead-letter queue's."""
+        subscription = QueueSubscription(service=self._service, name=self._name, subscriber=READER)
+        source = await self._adapter.queue_source(subscription)
+        try:
+            records: list[QueueRecord] = []
+            while len(records) < maximum:
+                found = await source.receive(max_records=min(10, maximum - len(records)), wait_seconds=0)
+                if not found:
+                    break
+                await source.delete([record.receipt_handle for record in found])
+                records += found
+            return records
+        finally:
+            await source.aclose()
+
+
+class TestQueue(_Queue):
     """An SQS queue."""
 
     __test__ = False
@@ -74,21 +94,18 @@ class TestQueue(Resource):
             )
         )
 
-    async def receive(self, maximum: int = 10) -> list[QueueRecord]:
-        """Take up to ``maximum`` visible messages off the queue: a destination's, or a dead-letter queue's."""
-        subscription = QueueSubscription(service=Service.SQS, name=self._name, subscriber=READER)
-        source = await self._adapter.queue_source(subscription)
-        try:
-            records: list[QueueRecord] = []
-            while len(records) < maximum:
-                found = await source.receive(max_records=min(10, maximum - len(records)), wait_seconds=0)
-                if not found:
-                    break
-                await source.delete([record.receipt_handle for record in found])
-                records += found
-            return records
-        finally:
-            await source.aclose()
+
+class TestMessageQueue(_Queue):
+    """A queue of RabbitMQ or ActiveMQ. ``attributes`` are headers or properties; ``correlation_id`` among them is the
+    message's own."""
+
+    __test__ = False
+
+    async def send(
+        self, body: Any, *, attributes: Mapping[str, str | int | bytes] | None = None, delay_seconds: float = 0
+    ) -> None:
+        """Send one message."""
+        await self._send(OutboundMessage(body=as_body(body), attributes=attributes or {}, delay_seconds=delay_seconds))
 
 
 class TestTopic(Resource):
@@ -145,6 +162,31 @@ class TestTable(Resource):
     async def delete(self, key: Any) -> None:
         """Delete the item with this key."""
         await self._send(OutboundMessage(body=as_body(key), attributes={"operation": "delete"}))
+
+
+class TestCollection(Resource):
+    """A DocumentDB collection. Documents are JSON values, in MongoDB's extended JSON where they have to be."""
+
+    __test__ = False
+
+    async def insert(self, document: Any) -> None:
+        """Insert one document; without an ``_id`` it gets one."""
+        await self._change("insert", document)
+
+    async def replace(self, document: Any) -> None:
+        """Put a document into the place of the one with its ``_id``, if there is one."""
+        await self._change("replace", document)
+
+    async def update(self, id: Any, **fields: Any) -> None:
+        """Set fields of the document with this ``_id``, if there is one."""
+        await self._change("update", {**fields, "_id": id})
+
+    async def delete(self, id: Any) -> None:
+        """Delete the document with this ``_id``, if there is one."""
+        await self._change("delete", {"_id": id})
+
+    async def _change(self, operation: str, document: Any) -> None:
+        await self._send(OutboundMessage(body=as_body(document), attributes={"operation": operation}))
 
 
 class TestStream(Resource):

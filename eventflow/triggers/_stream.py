@@ -19,18 +19,23 @@ if TYPE_CHECKING:
 StartingPositionName: TypeAlias = Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]
 
 
-class StreamOptions(TypedDict, total=False):
-    """The options that every stream decorator has; see :func:`~eventflow.on_kinesis_batch`."""
+class OrderedOptions(TypedDict, total=False):
+    """The options that every ordered source has; see :func:`~eventflow.on_kinesis_batch`."""
 
     batch_size: int
     maximum_batching_window_seconds: float
-    filters: Sequence[Mapping[str, Any] | str]
     starting_timestamp: datetime | None
-    parallelization_factor: int
-    bisect_batch_on_function_error: bool
     maximum_retry_attempts: int
     maximum_record_age_seconds: float
     on_failure: Destination | None
+
+
+class StreamOptions(OrderedOptions, total=False):
+    """The options of sources with keys, partitions and filters."""
+
+    filters: Sequence[Mapping[str, Any] | str]
+    parallelization_factor: int
+    bisect_batch_on_function_error: bool
 
 
 class BatchStreamOptions(StreamOptions, total=False):
@@ -47,6 +52,7 @@ def stream_mapping(
     report_batch_item_failures: bool,
     tumbling_window_seconds: int = 0,
     window_seconds: float = 0,
+    window_opens_with_first_record: bool = False,
     consumer_group: str | None = None,
 ) -> StreamMapping:
     """A mapping from a decorator's options. ``window_seconds`` is the source's default batching window."""
@@ -55,6 +61,7 @@ def stream_mapping(
         maximum_batching_window_seconds=options.get("maximum_batching_window_seconds", window_seconds),
         filters=as_filters(options.get("filters", ())),
         report_batch_item_failures=report_batch_item_failures,
+        window_opens_with_first_record=window_opens_with_first_record,
     )
     return StreamMapping(
         batch=batch,

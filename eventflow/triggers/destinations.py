@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from eventflow.model.destinations import Destination, Service
+
+if TYPE_CHECKING:
+    from eventflow.triggers._engines import MqEngineName
 
 
 def to_sqs(queue: str) -> Destination:
@@ -33,3 +38,13 @@ def to_s3(bucket: str) -> Destination:
 def to_kafka(topic: str) -> Destination:
     """A Kafka topic, for the ``on_failure`` of a Kafka mapping: one message per record, with its payload."""
     return Destination(Service.KAFKA, topic)
+
+
+def to_mq(queue: str, *, engine: MqEngineName) -> Destination:
+    """A queue of a message broker, for the ``on_failure`` of such a queue: one message per record, with its payload.
+
+    ``engine`` as in :func:`~eventflow.on_mq`. A queue on another virtual host of RabbitMQ is ``queue::virtual_host``.
+    """
+    from eventflow.triggers._engines import engine_of  # most destinations are no message queues
+
+    return Destination(engine_of(engine, where=f'to_mq("{queue}")').service, queue)

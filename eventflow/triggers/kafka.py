@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Unpack
 
 from eventflow.events.kafka import KAFKA
+from eventflow.model import limits
 from eventflow.model.destinations import Service
 from eventflow.model.mapping import StartingPosition
 from eventflow.model.trigger import InvocationModel
@@ -48,6 +49,8 @@ class KafkaTrigger(StreamTrigger):
 
     service: ClassVar[Service] = Service.KAFKA
     invocation_model: ClassVar[InvocationModel] = InvocationModel.POLLING
+    maximum_timeout_seconds: ClassVar[float] = limits.MAXIMUM_BROKER_TIMEOUT_SECONDS
+    failure_services: ClassVar[tuple[Service, ...]] = (Service.SQS, Service.SNS, Service.S3, Service.KAFKA)
 
     @property
     def decorator(self) -> str:
@@ -75,7 +78,7 @@ def on_kafka(
     The handler may take the record's value as ``bytes``, ``str``, a pydantic model or any type pydantic
     validates; or :class:`~eventflow.events.KafkaRecord`; or nothing annotated, for the raw record.
     ``parallelization_factor`` above 1 keeps order per key and runs other keys of the partition meanwhile.
-    ``consumer_group`` defaults to the function's name. Other options: see :func:`on_kafka_batch`.
+    ``consumer_group`` defaults to function and topic, ``fulfil-orders``. Other options: see :func:`on_kafka_batch`.
     """
     return mark_with_trigger(_trigger(topic, starting_position, options, each_record=True, report=True))
 

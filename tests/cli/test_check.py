@@ -15,6 +15,7 @@ from eventflow.triggers.dynamodb import on_dynamodb_stream
 from eventflow.triggers.function import function
 from eventflow.triggers.http import on_http
 from eventflow.triggers.kinesis import on_kinesis
+from eventflow.triggers.mq import on_mq, on_mq_batch
 from eventflow.triggers.s3 import on_s3
 from eventflow.triggers.sns import on_sns
 from eventflow.triggers.sqs import on_sqs, on_sqs_batch
@@ -61,6 +62,16 @@ CASES: list[tuple[str, Callable[..., Any], Callable[..., Any]]] = [
         "no-stream-failure-destination",
         handler(on_kinesis("clicks", maximum_retry_attempts=3)),
         handler(on_kinesis("clicks", **LIMITED)),
+    ),
+    (
+        "no-stream-failure-destination",
+        handler(on_mq("orders", engine="rabbitmq", maximum_retry_attempts=3)),
+        handler(on_mq("orders", engine="rabbitmq", **LIMITED)),
+    ),
+    (
+        "whole-batch-retry",
+        handler(on_mq_batch("orders", engine="activemq")),
+        handler(on_mq("orders", engine="activemq")),
     ),
     (
         "unlimited-stream-retries",

@@ -8,10 +8,13 @@ from eventflow.app import App
 from eventflow.cli.description import Setting, TriggerDescription, describe
 from eventflow.plan.environment import Environment, SourceBinding
 from eventflow.triggers.destinations import to_sqs
+from eventflow.triggers.documentdb import on_documentdb
 from eventflow.triggers.function import function
 from eventflow.triggers.http import on_http
 from eventflow.triggers.kinesis import on_kinesis
+from eventflow.triggers.mq import on_mq
 from eventflow.triggers.s3 import on_s3
+from eventflow.triggers.sqs import on_sqs
 
 if TYPE_CHECKING:
     from tests.cli.conftest import RunCli, Write
@@ -53,6 +56,30 @@ def test_each_trigger_names_its_model_and_adapter() -> None:
     assert (found['@on_kinesis("clicks")'].model, found['@on_kinesis("clicks")'].adapter) == ("polling", "aws")
     assert (found['@on_s3("uploads")'].model, found['@on_s3("uploads")'].adapter) == ("asynchronous", "local")
     assert (found['@on_http("GET /orders")'].model, found['@on_http("GET /orders")'].adapter) == ("synchronous", "")
+
+
+def test_what_a_change_stream_does_itself_is_its_own() -> None:
+    @on_documentdb("shop", collection="orders", full_document="UpdateLookup")
+    def read(change): ...  # type: ignore[no-untyped-def]
+
+    [described] = describe(App([read]).freeze(Environment(sources={"documentdb": SourceBinding(adapter="mongodb")})))
+    [trigger] = described.triggers
+    assert trigger.decorator == '@on_documentdb("shop", collection="orders")'
+    assert Setting("full_document", "UpdateLookup", "documentdb") in trigger.settings
+
+
+def test_settings_that_a_source_does_not_have_are_not_shown() -> None:
+    @on_mq("orders", engine="rabbitmq", virtual_host="shop")
+    @on_sqs("orders")
+    def read(message): ...  # type: ignore[no-untyped-def]
+
+    [described] = describe(App([read]).freeze(Environment()))
+    mq, sqs = described.triggers
+    assert mq.decorator == '@on_mq("orders", engine="rabbitmq", virtual_host="shop")'
+    shown = {setting.name: setting.value for setting in mq.settings}
+    assert (shown["maximum_retry_attempts"], shown["maximum_concurrency"]) == ("unlimited", "1")
+    assert shown["maximum_batching_window_seconds"] == "0.5"
+    assert "maximum_retry_attempts" not in {setting.name for setting in sqs.settings}
 
 
 def test_retries_and_destinations_are_shown_where_they_apply() -> None:

@@ -224,6 +224,7 @@ def test_serve_looks_for_garbage_less_often_than_python_and_no_less_often_than_t
             assert get(serving.ready()["address"], "/") == [True, expected]
 
 
+@pytest.mark.usefixtures("shop")
 def test_serve_receives_what_another_terminal_sends() -> None:
     with started("serve", "shop", "--port", "0", "--no-access-log") as serving:
         serving.ready()

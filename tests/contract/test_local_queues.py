@@ -9,22 +9,22 @@ from eventflow.model import limits
 from eventflow.model.destinations import Service
 from eventflow.testing.harness import Capability, CreatedQueue, QueueHarness, QueueRequest, case_name
 from eventflow.testing.queue_cases import QUEUE_CASES, QueueCase
+from eventflow_local.message_queues import MESSAGE_BYTES
 from tests.contract.embedded import Embedded, Processes, skip_if_unable
 
-CAPABILITIES = frozenset(
+COMMON = frozenset(
     {
-        Capability.ATTRIBUTES,
-        Capability.DEDUPLICATION,
         Capability.DELAY,
-        Capability.FIFO,
         Capability.LONG_WAITS,
-        Capability.MESSAGE_ATTRIBUTES,
         Capability.REDRIVE,
         Capability.RELEASE_DELAY,
         Capability.STRICT_RECEIPTS,
         Capability.VISIBILITY_TIMEOUT,
     }
 )
+OF_SQS = frozenset({Capability.ATTRIBUTES, Capability.DEDUPLICATION, Capability.FIFO, Capability.MESSAGE_ATTRIBUTES})
+CAPABILITIES = {Service.SQS: COMMON | OF_SQS, Service.RABBITMQ: COMMON, Service.ACTIVEMQ: COMMON}
+TABLES = {Service.SQS: "queues", Service.RABBITMQ: "rabbitmq", Service.ACTIVEMQ: "activemq"}
 
 
 def redriven(fifo: bool, maximum_receive_count: int) -> CreatedQueue:
@@ -35,16 +35,16 @@ def redriven(fifo: bool, maximum_receive_count: int) -> CreatedQueue:
     )
 
 
-def queue_options() -> dict[str, dict[str, Any]]:
+def queue_options(service: Service = Service.SQS) -> dict[str, dict[str, Any]]:
     """The environment's table of queues: redrive policies are declared there."""
     options: dict[str, dict[str, Any]] = {}
-    for fifo, times in product((False, True), (1, 2)):
+    for fifo, times in product((False, True) if service is Service.SQS else (False,), (1, 2)):
         queue = redriven(fifo, times)
         options[queue.name] = {"maximum_receive_count": times, "dead_letter_queue": queue.dead_letter_name}
     return options
 
 
-def queue_harness(processes: Processes) -> QueueHarness:
+def queue_harness(processes: Processes, service: Service = Service.SQS) -> QueueHarness:
     numbers = count(1)
 
     async def create(request: QueueRequest) -> CreatedQueue:
@@ -56,16 +56,17 @@ def queue_harness(processes: Processes) -> QueueHarness:
         adapter=processes.adapter,
         other_adapter=processes.other_adapter,
         clock=processes.clock,
-        capabilities=CAPABILITIES,
-        service=Service.SQS,
+        capabilities=CAPABILITIES[service],
+        service=service,
         create=create,
-        maximum_body_bytes=limits.SQS_MESSAGE_BYTES,
+        maximum_body_bytes=limits.SQS_MESSAGE_BYTES if service is Service.SQS else MESSAGE_BYTES,
     )
 
 
+@pytest.mark.parametrize("service", CAPABILITIES)
 @pytest.mark.parametrize("case", QUEUE_CASES, ids=case_name)
-async def test_queues(case: QueueCase, embedded: Embedded) -> None:
-    async with embedded.processes(queues=queue_options()) as processes:
-        harness = queue_harness(processes)
+async def test_queues(case: QueueCase, service: Service, embedded: Embedded) -> None:
+    async with embedded.processes(**{TABLES[service]: queue_options(service)}) as processes:
+        harness = queue_harness(processes, service)
         skip_if_unable(case, harness)
         await case(harness)

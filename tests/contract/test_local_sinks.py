@@ -17,6 +17,8 @@ from eventflow.testing.harness import Arrival, Capability, Inbox, SinkHarness, c
 from eventflow.testing.inboxes import NotificationInbox, QueueInbox, StreamInbox
 from eventflow.testing.sink_cases import SINK_CASES, SinkCase
 from eventflow_local.buckets import BucketSink
+from eventflow_local.collections import DOCUMENT_BYTES
+from eventflow_local.message_queues import MESSAGE_BYTES
 from tests.contract.embedded import Embedded, Processes, skip_if_unable
 from tests.contract.test_local_notifications import notification_harness
 from tests.contract.test_local_streams import stream_harness
@@ -37,6 +39,10 @@ def item(body: bytes) -> OutboundMessage:
     """Items are JSON objects with a key, so the body becomes an attribute."""
     document = {"id": hashlib.sha256(body).hexdigest(), "body": body.decode()}
     return OutboundMessage(body=json.dumps(document).encode())
+
+
+def document(body: bytes) -> OutboundMessage:
+    return OutboundMessage(body=json.dumps({"body": body.decode()}).encode())
 
 
 def same_json(one: bytes, other: bytes) -> bool:
@@ -113,6 +119,29 @@ KINDS = [
         },
         frozenset({Capability.SIZE_LIMIT}),
     ),
+    Kind(
+        Service.DOCUMENTDB,
+        {
+            "message": document,
+            "maximum_body_bytes": DOCUMENT_BYTES,
+            "refused": {
+                "a body that is not JSON": OutboundMessage(body=b"not json"),
+                "a body that is no object": OutboundMessage(body=b"[1]"),
+                "an operation that does not exist": OutboundMessage(body=b"{}", attributes={"operation": "upsert"}),
+                "an update without an _id": OutboundMessage(body=b'{"a": 1}', attributes={"operation": "update"}),
+            },
+        },
+        frozenset({Capability.SIZE_LIMIT}),
+    ),
+    Kind(Service.RABBITMQ, {"maximum_body_bytes": MESSAGE_BYTES}, frozenset({Capability.SIZE_LIMIT})),
+    Kind(
+        Service.ACTIVEMQ,
+        {
+            "maximum_body_bytes": MESSAGE_BYTES,
+            "refused": {"a property of bytes": OutboundMessage(body=b"{}", attributes={"raw": b"\xff"})},
+        },
+        frozenset({Capability.SIZE_LIMIT}),
+    ),
     Kind(Service.KAFKA, {"message": keyed, "maximum_body_bytes": 1_048_588}, frozenset({Capability.SIZE_LIMIT})),
 ]
 BUCKETS = Kind(
@@ -143,10 +172,21 @@ def item_arrival(record: StreamRecord) -> Arrival:
     return Arrival(body=document["body"].encode())
 
 
+def document_arrival(record: StreamRecord) -> Arrival:
+    return Arrival(body=json.loads(record.data or b"")["fullDocument"]["body"].encode())
+
+
+ARRIVALS = {Service.DYNAMODB: item_arrival, Service.DOCUMENTDB: document_arrival}
+
+
+def name_of(service: Service) -> str:
+    return f"{NAME}.documents" if service is Service.DOCUMENTDB else NAME
+
+
 async def open_inbox(processes: Processes, service: Service) -> Inbox:
     notifications = notification_harness(processes, service)
     match service:
-        case Service.SQS:
+        case Service.SQS | Service.RABBITMQ | Service.ACTIVEMQ:
             subscription = QueueSubscription(service=service, name=NAME, subscriber="inbox")
             return QueueInbox(notifications, await processes.adapter.queue_source(subscription))
         case Service.SNS:
@@ -161,8 +201,8 @@ async def open_inbox(processes: Processes, service: Service) -> Inbox:
             assert isinstance(sink, BucketSink)
             return BucketInbox(NotificationInbox(notifications, await notifications.subscribe(bucket)), sink)
         case _:
-            arrival = item_arrival if service is Service.DYNAMODB else stream_arrival
-            return StreamInbox(stream_harness(processes, service), NAME, arrival)
+            arrival = ARRIVALS.get(service, stream_arrival)
+            return StreamInbox(stream_harness(processes, service), name_of(service), arrival)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.service)
@@ -184,7 +224,7 @@ async def test_buckets_in_directories(case: SinkCase, tmp_path: Path) -> None:
 
 def sink_harness(processes: Processes, kind: Kind) -> SinkHarness:
     async def create() -> tuple[str, Inbox]:
-        return NAME, await open_inbox(processes, kind.service)
+        return name_of(kind.service), await open_inbox(processes, kind.service)
 
     return SinkHarness(
         adapter=processes.adapter,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ CAPABILITIES = {
     Service.KAFKA: COMMON
     | {Capability.PARTITIONS, Capability.STARTING_TIMESTAMP, Capability.HEADERS, Capability.TOMBSTONES},
     Service.DYNAMODB: COMMON | {Capability.RESHARD},
+    Service.DOCUMENTDB: COMMON | {Capability.STARTING_TIMESTAMP},
 }
 
 
@@ -51,16 +53,36 @@ def item_value(record: StreamRecord) -> bytes:
     return base64.b64decode(deserialise_item(record.attributes["dynamodb"]["NewImage"])["body"])
 
 
+def document(message: OutboundMessage) -> OutboundMessage:
+    """What to insert into a collection."""
+    return OutboundMessage(body=json.dumps({"body": base64.b64encode(message.body).decode()}).encode())
+
+
+def document_value(record: StreamRecord) -> bytes:
+    return base64.b64decode(json.loads(record.data or b"")["fullDocument"]["body"])
+
+
 def stream_value(record: StreamRecord) -> bytes | None:
     return record.data
 
 
+def unchanged(message: OutboundMessage) -> OutboundMessage:
+    return message
+
+
+SENT_AS = {Service.DYNAMODB: item, Service.DOCUMENTDB: document}
+VALUES: dict[Service, Callable[[StreamRecord], bytes | None]] = {
+    Service.DYNAMODB: item_value,
+    Service.DOCUMENTDB: document_value,
+}
+
+
 def stream_harness(processes: Processes, service: Service) -> StreamHarness:
     async def create(partitions: int) -> str:
-        return stream_name(partitions)
+        return f"{stream_name(partitions)}.items" if service is Service.DOCUMENTDB else stream_name(partitions)
 
     async def write(name: str, message: OutboundMessage) -> None:
-        await harness.send(service, name, item(message) if service is Service.DYNAMODB else message)
+        await harness.send(service, name, SENT_AS.get(service, unchanged)(message))
 
     async def write_tombstone(name: str, key: str) -> None:
         await harness.send(service, name, OutboundMessage(body=b"", key=key, attributes={TOMBSTONE: "true"}))
@@ -76,7 +98,7 @@ def stream_harness(processes: Processes, service: Service) -> StreamHarness:
         service=service,
         create=create,
         write=write,
-        value=item_value if service is Service.DYNAMODB else stream_value,
+        value=VALUES.get(service, stream_value),
         view_type=StreamViewType.NEW_AND_OLD_IMAGES if service is Service.DYNAMODB else None,
         reshard=reshard,
         write_tombstone=write_tombstone,

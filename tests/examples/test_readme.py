@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +12,9 @@ from click.testing import CliRunner
 
 from eventflow import App, load_environment
 from eventflow.cli.group import cli
+from eventflow.plan.environment import EventQueueBinding
+from eventflow.run.adapters import adapter_problems
+from eventflow.run.runner import SystemClock
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -40,10 +42,18 @@ def test_the_test_of_the_readme_passes(shop: ModuleType) -> None:
 
 
 def test_the_configuration_is_accepted(tmp_path: Path) -> None:
-    [text] = blocks("toml")
-    tomllib.loads(text)
-    (tmp_path / "eventflow.toml").write_text(text)
+    (tmp_path / "eventflow.toml").write_text("\n".join(blocks("toml")))
     assert load_environment(directory=tmp_path).options["queues"]["orders"]["maximum_receive_count"] == 3
+    production = load_environment("production", directory=tmp_path)
+    assert production.event_queue == EventQueueBinding(name="shop-events", service="sqs")
+    assert adapter_problems(production, clock=SystemClock()) == []
+
+
+def test_the_configuration_of_the_guide_to_aws_is_accepted(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "aws.md").read_text()
+    for text in re.findall(r"```toml\n(.*?)```", guide, flags=re.DOTALL):
+        (tmp_path / "eventflow.toml").write_text(text)
+        assert adapter_problems(load_environment("production", directory=tmp_path), clock=SystemClock()) == []
 
 
 def test_ci_runs_the_readmes_own_commands() -> None:

@@ -1,8 +1,12 @@
 """Functions with triggers that run in worker processes, which import them from here."""
 
+# ruff: noqa: T201 (handlers print)
+
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import time
 from typing import Any
 
@@ -59,3 +63,15 @@ def hang(event: str) -> None:
     with open(event, "w") as file:
         file.write(str(os.getpid()))
     time.sleep(60)
+
+
+@function(isolation="process", timeout_seconds=30)
+async def print_something(event: str) -> None:
+    print("first", event)
+    sys.stderr.write("then\n")
+    logging.getLogger().warning("logged")
+
+
+@function(isolation="process", timeout_seconds=30)
+def print_plainly(event: str) -> None:
+    print("plainly", event)

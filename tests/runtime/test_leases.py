@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -212,3 +213,15 @@ async def test_what_is_done_is_deleted_even_if_settling_is_cancelled() -> None:
         assert scope.cancelled_caught
     assert [verb for _, verb, _, _ in service.calls] == ["delete", "delete"]  # the first may not have got through
     assert anyio.current_time() == pytest.approx(1.5)
+
+
+async def test_a_broker_that_brings_nothing_back_has_failed_records_released_after_growing_delays() -> None:
+    service = Service()
+    service.properties = QueueProperties(visibility_timeout_seconds=math.inf, redelivers=False)
+    async with leasing(service) as leases:
+        settler = QueueSettler(service, leases, random=lambda: 0)
+        once, again = record("a"), record("b")._replace(receive_count=3)
+        leases.begin([once, again])
+        await anyio.sleep(3_600)
+        await settler.settle(Settlement(delete=(), leave=(once, again)))
+    assert service.calls == [(3_600, "release", ("a",), 1), (3_600, "release", ("b",), 4)]

@@ -67,6 +67,7 @@ def request_bytes(event: Any) -> bytes:
         "per_record": False,
         "identity": {"arn": "", "region": "", "extras": {}},
         "remaining_seconds": 3.0,
+        "watched": False,
         "client_context": None,
         "tenant_id": None,
         "context": environment,

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import Future, wait
 
 import pytest
@@ -59,6 +60,54 @@ def until_idle(threads: HandlerThreads) -> None:
     give_up_at = time.monotonic() + 10
     while not threads.idle and time.monotonic() < give_up_at:
         time.sleep(0)
+
+
+def test_threads_that_were_idle_for_long_end_and_new_ones_take_their_place() -> None:
+    threads = HandlerThreads(4, idle_seconds=0.01)
+    workers = {threads.submit(threading.current_thread).result() for _ in range(4)}
+    for worker in workers:
+        worker.join(10)
+        assert not worker.is_alive()
+    assert threads.idle == 0
+    assert threads.submit(divmod, 7, 2).result() == (3, 1)
+    threads.shutdown()
+
+
+def test_threads_that_are_to_spare_end_although_calls_keep_coming() -> None:
+    threads = HandlerThreads(8, idle_seconds=0.2)
+    together = threading.Barrier(8)
+
+    def call() -> threading.Thread:
+        together.wait(10)
+        return threading.current_thread()
+
+    workers = [future.result() for future in [threads.submit(call) for _ in range(8)]]
+    give_up_at = time.monotonic() + 10
+    while sum(worker.is_alive() for worker in workers) > 1 and time.monotonic() < give_up_at:
+        threads.submit(int).result()
+    assert [worker.is_alive() for worker in workers].count(True) <= 1
+    threads.shutdown()
+
+
+def test_a_call_that_comes_as_a_thread_leaves_is_not_lost() -> None:
+    threads = HandlerThreads(2, idle_seconds=0)
+    futures = [threads.submit(int, number) for number in range(2_000)]
+    assert [future.result(10) for future in futures] == list(range(2_000))
+    assert all(threads.submit(int, number).result(10) == number for number in range(500))
+    threads.shutdown()
+
+
+def test_an_idle_thread_keeps_nobodys_event_alive() -> None:
+    class Event: ...
+
+    threads = HandlerThreads(1)
+    event = Event()
+    alive = weakref.ref(event)
+    threads.submit(id, event).result()
+    until_idle(threads)
+    del event
+    assert alive() is None
+    threads.shutdown()
 
 
 def test_a_call_that_is_cancelled_in_the_queue_never_runs(gate: threading.Event) -> None:

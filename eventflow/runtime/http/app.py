@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from eventflow.runtime.http.admin import PATHS, Admin
 from eventflow.runtime.http.answers import send_answer
 from eventflow.runtime.http.bodies import ClientGoneError
 from eventflow.runtime.http.invoke_api import PREFIXES, InvokeApi
+from eventflow.runtime.http.pushes import Pushes
 from eventflow.runtime.http.routes import SERVICE_UNAVAILABLE, Routes
 from eventflow.runtime.request_ids import request_ids
 
@@ -19,19 +21,22 @@ if TYPE_CHECKING:
 
     from eventflow.model.outcome import Outcome
     from eventflow.plan.plan import Plan
-    from eventflow.ports import Clock
+    from eventflow.ports import Clock, HttpEndpoint
     from eventflow.runtime.functions import Functions
     from eventflow.runtime.http.asgi import Receive, Scope, Send
     from eventflow.runtime.http.invoke_api import Accept
     from eventflow.runtime.metrics import Metrics
+
+NO_ENDPOINTS: Final[Mapping[str, HttpEndpoint]] = MappingProxyType({})
 
 
 class HttpApp:
     """A plan's HTTP side, as an ASGI application for the ``http`` scope.
 
     ``accept`` takes asynchronous invocations: :meth:`EventPath.accept`. ``readiness`` tells the problem of each
-    part that has one. ``invoke_api`` and ``admin`` say whether those are served here, to whoever reaches the
-    port; a user's own route with the very path of an admin page wins over it.
+    part that has one. ``endpoints`` are those of sources, by path. ``invoke_api`` and ``admin`` say whether those
+    are served here, to whoever reaches the port; a user's own route with the very path of an admin page wins over
+    it.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class HttpApp:
         metrics: Metrics,
         readiness: Callable[[], Mapping[str, str]],
         clock: Clock,
+        endpoints: Mapping[str, HttpEndpoint] = NO_ENDPOINTS,
         invoke_api: bool = True,
         admin: bool = True,
     ) -> None:
@@ -51,6 +57,8 @@ class HttpApp:
         self._routes = Routes(plan.routes, functions, clock)
         self._invoke_api = InvokeApi(plan.environment, functions, accept, clock)
         self._prefixes = PREFIXES if invoke_api else ()
+        self._pushes = Pushes(endpoints)
+        self._push_paths = frozenset(endpoints)
         self._admin = Admin(metrics, functions, readiness)
         self._admin_paths = frozenset(path for path in PATHS if admin and not self._routes.spells_out(path))
 
@@ -78,6 +86,8 @@ class HttpApp:
                 answer, identity = await self._invoke_api.answer(path, scope, receive, request_id)
             elif path in self._admin_paths:
                 answer = self._admin.answer(path, scope)
+            elif path in self._push_paths:
+                answer = await self._pushes.answer(path, scope, receive)
             else:
                 answer = await self._routes.answer(scope["method"], path, scope, receive, request_id)
         except ClientGoneError:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
 from uvicorn import Config, Server
@@ -14,12 +15,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from eventflow.runtime.http.answers import WHOLE_RESPONSE
-from eventflow.runtime.http.routes import HEAD_TOO_LARGE
+from eventflow.runtime.http.routes import HEAD_TOO_LARGE, REQUEST_TIMEOUT
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
+    from eventflow.runtime.http.answers import Answer
     from eventflow.runtime.http.app import HttpApp
     from eventflow.runtime.http.asgi import Header
     from eventflow.runtime.stopping import StopSignal
@@ -30,14 +32,48 @@ ABORT_SECONDS: Final = 1.0
 _DATE_SECONDS: Final = 1.0
 _ENDS: Final = {True: b"\r\n", False: b"connection: close\r\n\r\n"}
 """How the headers end, by whether the connection is kept."""
-_HTTP_431: Final = b"".join(
-    [
-        STATUS_LINE[HEAD_TOO_LARGE.status],
-        b"content-type: application/json\r\ncontent-length: %d\r\n" % len(HEAD_TOO_LARGE.body),
-        b"connection: close\r\n\r\n",
-        HEAD_TOO_LARGE.body,
-    ]
-)
+
+
+def _last_words(answer: Answer) -> bytes:
+    """An answer to a request that could not be read, after which the connection is closed."""
+    return b"".join(
+        [
+            STATUS_LINE[answer.status],
+            b"content-type: application/json\r\ncontent-length: %d\r\n" % len(answer.body),
+            b"connection: close\r\n\r\n",
+            answer.body,
+        ]
+    )
+
+
+_HTTP_408: Final = _last_words(REQUEST_TIMEOUT)
+_HTTP_431: Final = _last_words(HEAD_TOO_LARGE)
+
+
+class Patience(NamedTuple):
+    """How many seconds the server waits for a client. Nobody waits for one while a function runs."""
+
+    idle_seconds: float = 75.0
+    """For the next request. Longer than the 60 s of common load balancers, which would meet closed connections."""
+    head_seconds: float = 30.0
+    """For a request's line and headers, from their first byte."""
+    body_seconds: float = 300.0
+    """For a request's body."""
+    unread_seconds: float = 60.0
+    """For the client to read anything of what was sent."""
+
+
+PATIENCE: Final = Patience()
+
+
+class _Wait(NamedTuple):
+    """What a connection waits for, if it is the client's turn."""
+
+    seconds: float
+    scope: object
+    """The request that arrives, or the last one."""
+    unsent: int = 0
+    last_words: bytes = b""
 
 
 class _State(ServerState):
@@ -49,11 +85,13 @@ class _State(ServerState):
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's protocol with a shorter way out for whole responses, and a bound on what it keeps of a head that
-    never ends."""
+    """uvicorn's protocol with a shorter way out for whole responses, a bound on what it keeps of a head that never
+    ends, and limited patience."""
 
     server_state: _State
     _head_bytes = 0
+    _wait: _Wait | None = None
+    _waiting_since = 0.0
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -72,9 +110,44 @@ class _Protocol(HttpToolsProtocol):
             scope: Any = self.scope
             scope["extensions"] = {WHOLE_RESPONSE: partial(_write_response, self.cycle)}
 
+    def lose_patience(self, patience: Patience, now: float) -> None:
+        """Give the client up if it is its turn for too long, without a change since earlier calls.
+
+        That way no request pays for a timer, and no trickle of bytes winds one up again.
+        """
+        wait = self._turn(patience)
+        if wait is None or self._wait is None or _differ(wait, self._wait):
+            self._wait, self._waiting_since = wait, now
+        elif now - self._waiting_since >= wait.seconds:
+            self._give_up(wait)
+
+    def _turn(self, patience: Patience) -> _Wait | None:
+        """What the client has to do now; ``None`` if it waits for us."""
+        scope: Any = self.scope
+        unsent = self.transport.get_write_buffer_size()
+        if unsent:
+            return _Wait(patience.unread_seconds, scope, unsent)
+        if self.cycle is not None and not self.cycle.response_complete:
+            reads_body = self.cycle.more_body and not self.pipeline
+            return _Wait(patience.body_seconds, scope, last_words=_HTTP_408) if reads_body else None
+        if scope and "method" not in scope:
+            return _Wait(patience.head_seconds, scope, last_words=_HTTP_408)
+        return _Wait(patience.idle_seconds, scope)
+
+    def _give_up(self, wait: _Wait) -> None:
+        if wait.unsent:
+            self.transport.abort()
+        else:
+            self.transport.write(wait.last_words)
+            self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.server_state.disconnected.set()
+
+
+def _differ(one: _Wait, other: _Wait) -> bool:
+    return one.scope is not other.scope or (one.seconds, one.unsent) != (other.seconds, other.unsent)
 
 
 def _write_response(cycle: RequestResponseCycle, status: int, headers: Iterable[Header], body: bytes) -> bool:
@@ -105,7 +178,7 @@ class Listener(Server):
 
     server_state: _State
 
-    def __init__(self, app: HttpApp, *, access_log: bool) -> None:
+    def __init__(self, app: HttpApp, *, access_log: bool, patience: Patience = PATIENCE) -> None:
         config = Config(
             app,
             http=_Protocol,
@@ -116,11 +189,13 @@ class Listener(Server):
             access_log=access_log,
             proxy_headers=False,
             server_header=False,
+            timeout_keep_alive=math.ceil(patience.idle_seconds),
         )
         super().__init__(config)
         logging.getLogger("uvicorn.access").propagate = access_log
         self.server_state = _State()
         self._app = app
+        self._patience = patience
         self.servers: list[Any] = []
 
     async def open(self, sock: socket.socket) -> None:
@@ -131,11 +206,16 @@ class Listener(Server):
         await self.startup(sockets=[sock])
 
     async def refresh_until(self, stop: StopSignal) -> None:
-        """Keep the date header right until somebody asks to stop."""
+        """Keep the date header right, and give up slow clients, until somebody asks to stop."""
+        loop = asyncio.get_running_loop()
         while not stop.requested:
             with anyio.move_on_after(_DATE_SECONDS):
                 await stop.graceful()
             await self.on_tick(0)
+            connections: list[Any] = list(self.server_state.connections)
+            now = loop.time()
+            for connection in connections:
+                connection.lose_patience(self._patience, now)
 
     async def drain(self, stop: StopSignal, *, drain_seconds: float) -> None:
         """Accept nothing more; return when every request has its answer, at the deadline, or at the second

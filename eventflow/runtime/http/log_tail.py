@@ -1,6 +1,6 @@
-"""The last of an invocation's log, for a caller that asks: ``X-Amz-Log-Type: Tail``.
+"""The last of an invocation's log and of what it prints, for a caller that asks: ``X-Amz-Log-Type: Tail``.
 
-Nothing is captured, and no handler is installed, while nobody asks. Source: Lambda guide: python-logging.
+Nothing is captured, and nothing is installed, while nobody asks. Source: Lambda guide: python-logging.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import base64
 import logging
 import math
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from eventflow.model import limits
 from eventflow.model.invocation import iso_milliseconds
 from eventflow.model.outcome import FunctionFailed, Outcome, TimedOut
 from eventflow.runtime.invoker import current_context
+from eventflow.runtime.printing import watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,16 +26,29 @@ _NO_BREAK_SPACE: Final = "\u00a0"
 
 
 class LogTail:
-    """The log lines of one invocation; only the last 4 KB are kept."""
+    """The log of one invocation; only the last 4 KB are kept. Any thread may add to it."""
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
         self._text = b""
+        self._lock = threading.Lock()
         self.add(f"START RequestId: {request_id} Version: $LATEST")
 
     def add(self, line: str) -> None:
-        """Append one line."""
-        self._text = (self._text + line.encode(errors="replace") + b"\n")[-limits.LOG_TAIL_BYTES :]
+        """Append one line, on a line of its own."""
+        with self._lock:
+            if self._text and not self._text.endswith(b"\n"):
+                self._append("\n")
+            self._append(line + "\n")
+
+    def write(self, text: str) -> None:
+        """Append text as it was printed."""
+        with self._lock:
+            self._append(text)
+
+    def _append(self, text: str) -> None:
+        last = text[-limits.LOG_TAIL_BYTES :].encode(errors="replace")
+        self._text = (self._text + last)[-limits.LOG_TAIL_BYTES :]
 
     def finish(self, outcome: Outcome, *, seconds: float, memory_limit_mb: int, now: float) -> None:
         """Append what Lambda itself writes at the end. ``now`` is in epoch seconds."""
@@ -64,7 +79,7 @@ class LogTail:
 
 
 class LogTails(logging.Handler):
-    """Collects the log records of the invocations that are watched, whatever logger and thread they come from."""
+    """Collects what the invocations that are watched log and print, whatever logger and thread it comes from."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,14 +87,15 @@ class LogTails(logging.Handler):
 
     @contextmanager
     def watch(self, request_id: str) -> Iterator[LogTail]:
-        """Collect the records of one invocation inside the block."""
+        """Collect the records and the output of one invocation, which runs inside the block."""
         root = logging.getLogger()
         tail = LogTail(request_id)
         if not self._watched:
             root.addHandler(self)
         self._watched[request_id] = tail
         try:
-            yield tail
+            with watched(tail.write):
+                yield tail
         finally:
             del self._watched[request_id]
             if not self._watched:

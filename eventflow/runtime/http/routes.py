@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 NOT_FOUND: Final = message(404, "Not Found")
+REQUEST_TIMEOUT: Final = message(408, "Request Timeout")
 BODY_TOO_LARGE: Final = message(413, "Request Entity Too Large")
 HEAD_TOO_LARGE: Final = message(431, "Request Header Fields Too Large")
 TOO_MANY_REQUESTS: Final = message(429, "Too Many Requests")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from eventflow.model import limits
 from eventflow.policy.settlement import Settlement
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+class Sized(NamedTuple):
+    """A record, and the bytes that it adds to a batch: weighing it costs as much as receiving it."""
+
+    record: QueueRecord
+    size: int
+
+
 class Intake:
     """The filters of a mapping, in front of its batches. ``full`` and ``empty`` count receives that brought as
     much as they may and nothing at all, since they were last set to 0."""
@@ -27,17 +34,22 @@ class Intake:
         self.full = 0
         self.empty = 0
 
-    def take(self, received: Sequence[QueueRecord], *, wanted: int) -> tuple[list[QueueRecord], list[QueueRecord]]:
+    def take(self, received: Sequence[QueueRecord], *, wanted: int) -> tuple[list[Sized], list[QueueRecord]]:
         """Records that are ours from now on: those to handle, and those to ``drop``."""
         if len(received) >= wanted:
             self.full += 1
         elif not received:
             self.empty += 1
         self._run.leases.begin(received)
-        wanted_records: list[QueueRecord] = []
+        wanted_records: list[Sized] = []
         unwanted: list[QueueRecord] = []
+        size_of = self._run.plan.codec.size
         for record in received:
-            (wanted_records if self._is_wanted(record) else unwanted).append(record)
+            size = size_of(record)
+            if self._is_wanted(record, size):
+                wanted_records.append(Sized(record, size))
+            else:
+                unwanted.append(record)
         return wanted_records, unwanted
 
     async def drop(self, unwanted: Sequence[QueueRecord]) -> None:
@@ -46,9 +58,9 @@ class Intake:
         if unwanted:
             await self._run.settler.settle(Settlement(delete=tuple(unwanted), leave=()))
 
-    def _is_wanted(self, record: QueueRecord) -> bool:
-        run, plan = self._run, self._run.plan
-        if plan.codec.size(record) > limits.BATCH_BYTES:
+    def _is_wanted(self, record: QueueRecord, size: int) -> bool:
+        run = self._run
+        if size > limits.BATCH_BYTES:
             run.metrics.dropped[(*run.key, DropReason.OVERSIZED)] += 1
             _log.error("message %s of %s is larger than a batch may be, and was dropped", record.message_id, run.part)
             return False

@@ -15,6 +15,7 @@ from eventflow.policy.settlement import Settlement, settle_queue_batch
 from eventflow.runtime.failure_log import log_failure
 from eventflow.runtime.failures import function_failed
 from eventflow.runtime.invoker import invoke_here
+from eventflow.runtime.queues.giving_up import GivingUp
 from eventflow.runtime.queues.receiver import BatchReceiver
 from eventflow.runtime.queues.records import RecordBatch
 from eventflow.runtime.responses import response_of
@@ -39,6 +40,7 @@ class PollLoop:
         self._run = run
         self._runner = runner
         self._receiver = BatchReceiver(run, intake)
+        self._giving_up = GivingUp(run)
         self._failures = 0
 
     async def receive(self) -> list[QueueRecord]:
@@ -69,6 +71,7 @@ class PollLoop:
             settlement = await self._process_batch(records)
         else:
             settlement = await self._process_records(records, self._runner)
+        settlement = await self._giving_up.give_up(settlement)
         # What comes back blocks what follows it in its group.
         groups = {record.group_id for record in settlement.leave if record.group_id is not None}
         behind = self._receiver.forget_groups(groups) if groups else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import uuid
 from typing import TYPE_CHECKING
 
 from eventflow.runtime.queues.leases import Leases
@@ -12,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from eventflow.plan.plan import QueuePlan
-    from eventflow.ports import QueueSource
+    from eventflow.ports import Clock, QueueSource
     from eventflow.runtime.functions import RunningFunction
     from eventflow.runtime.metrics import Metrics
     from eventflow.runtime.readiness import Report
+    from eventflow.runtime.streams.mapping_run import FailureSink
 
 
 class QueueMappingRun:
@@ -31,21 +33,28 @@ class QueueMappingRun:
         source: QueueSource,
         function: RunningFunction,
         *,
+        clock: Clock,
         metrics: Metrics,
+        failures: FailureSink,
         random: Callable[[], float],
         report: Report,
     ) -> None:
         trigger = plan.endpoint.trigger
         self.plan = plan
         self.source = source
+        self.clock = clock
         self.metrics = metrics
+        self.failures = failures
         self.random = random
         self.report = report
         self.function_name = function.name
         self.entry = function.opened(plan.endpoint, source.identity)
         self.permits = function.invoker.permits
         self.key = (function.name, str(plan.subscription.service))
-        self.part = f"{function.name} <- {trigger.resource if trigger else plan.subscription.name}"
+        self.resource = trigger.resource if trigger else plan.subscription.name
+        self.part = f"{function.name} <- {self.resource}"
+        self.function_arn = function.arn
+        self.mapping_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{function.arn} {self.resource}"))
         self.leases = Leases(source)
         self.settler = QueueSettler(source, self.leases, random=random)
         self.per_record = plan.endpoint.per_record

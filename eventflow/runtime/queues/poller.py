@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
     from eventflow.model.records import QueueRecord
     from eventflow.plan.plan import QueuePlan
-    from eventflow.ports import QueueSource
+    from eventflow.ports import Clock, QueueSource
     from eventflow.runtime.functions import RunningFunction
     from eventflow.runtime.metrics import Metrics
     from eventflow.runtime.readiness import Report
+    from eventflow.runtime.streams.mapping_run import FailureSink
 
 SCALING_SECONDS: Final = 1.0
 
@@ -47,11 +48,15 @@ class QueuePoller:
         source: QueueSource,
         function: RunningFunction,
         *,
+        clock: Clock,
         metrics: Metrics,
+        failures: FailureSink,
         random: Callable[[], float],
         report: Report,
     ) -> None:
-        self._run = QueueMappingRun(plan, source, function, metrics=metrics, random=random, report=report)
+        self._run = QueueMappingRun(
+            plan, source, function, clock=clock, metrics=metrics, failures=failures, random=random, report=report
+        )
         self._intake = Intake(self._run)
         self._stopping = False
         self._ended = anyio.Event()

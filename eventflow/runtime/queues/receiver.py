@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from eventflow.model.records import QueueRecord
-    from eventflow.runtime.queues.intake import Intake
+    from eventflow.runtime.queues.intake import Intake, Sized
     from eventflow.runtime.queues.mapping import QueueMappingRun
 
 LATE_SECONDS: Final = 30.0
@@ -32,22 +32,23 @@ class BatchReceiver:
         self._intake = intake
         self._maximum_receive = run.source.properties.maximum_receive
         self._builder: BatchBuilder[QueueRecord] = BatchBuilder(limits)
-        self._carried: deque[QueueRecord] = deque()
+        self._carried: deque[Sized] = deque()
 
     @property
     def held(self) -> tuple[QueueRecord, ...]:
         """Records received and not handed over yet."""
-        return (*self._builder.records, *self._carried)
+        return (*self._builder.records, *(record for record, _ in self._carried))
 
     async def receive(self, *, most: int, longest_wait: float) -> list[QueueRecord]:
         """The next batch, of at most ``most`` records; empty if nothing came within ``longest_wait`` seconds.
 
-        The window opens when this is called (Lambda: when polling resumes after an invocation); if it ends with
-        nothing in it, the next one opens with the next record. Without a window, whatever one receive returns is
-        a batch.
+        The window opens when this is called (Lambda: when polling resumes after an invocation), or with the first
+        record where the source has it so; if it ends with nothing in it, the next one opens with the next record.
+        Without a window, whatever one receive returns is a batch.
         """
         builder = self._builder
-        builder.open(now=anyio.current_time())
+        if not self._run.plan.mapping.batch.window_opens_with_first_record:
+            builder.open(now=anyio.current_time())
         self._fill()
         while not builder.is_full and len(builder) < most:
             wait = min(longest_wait, self._window_left())
@@ -65,8 +66,8 @@ class BatchReceiver:
 
     def forget_groups(self, groups: Collection[str]) -> tuple[QueueRecord, ...]:
         """Give up the records that follow a failed one of their group; they are the caller's to settle."""
-        behind = tuple(record for record in self._carried if record.group_id in groups)
-        self._carried = deque(record for record in self._carried if record.group_id not in groups)
+        behind = tuple(record for record, _ in self._carried if record.group_id in groups)
+        self._carried = deque(carried for carried in self._carried if carried.record.group_id not in groups)
         return behind
 
     async def _receive(self, wanted: int, wait_seconds: float) -> Sequence[QueueRecord]:
@@ -84,7 +85,7 @@ class BatchReceiver:
     def _fill(self) -> None:
         now = anyio.current_time()
         while self._carried:
-            record = self._carried[0]
-            if not self._builder.add(record, self._run.plan.codec.size(record), now=now):
+            record, size = self._carried[0]
+            if not self._builder.add(record, size, now=now):
                 break
             self._carried.popleft()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-import anyio
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eventflow.model.outcome import FunctionFailed, Succeeded, Throttled, TimedOut
 from eventflow.policy.settlement import Settlement
+from eventflow.runtime.cancellation import forget_cancellation, is_stopping
 from eventflow.runtime.dispatch import Dispatcher
 from eventflow.runtime.failure_log import log_failure
 from eventflow.runtime.invoker import invoke_here
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from eventflow.model.outcome import Outcome
+    from eventflow.model.outcome import FunctionError, Outcome
     from eventflow.model.records import QueueRecord
     from eventflow.runtime.invoker import Entry
     from eventflow.runtime.queues.leases import Leases
@@ -68,6 +67,22 @@ class _Item(NamedTuple):
     batch: RecordBatch
 
 
+class _Holding:
+    """A record while its handler runs. A cancel scope would do the same at several times the cost of the call."""
+
+    __slots__ = ("lost", "task")
+
+    def __init__(self) -> None:
+        self.lost = False
+        self.task: asyncio.Task[Any] | None = None
+
+    def lose(self) -> None:
+        """The record is somebody else's: its handler, if it runs, is cancelled once, as when its time is over."""
+        self.lost = True
+        if self.task is not None:
+            self.task.cancel()
+
+
 class RecordRunner:
     """Runs the records of all pollers of one mapping: in order within a group, side by side otherwise."""
 
@@ -88,27 +103,43 @@ class RecordRunner:
         if batch.blocks(record):
             batch.done(record, success=False)
             return
-        success = False
-        with anyio.CancelScope() as scope:
-            self._leases.watch([record], scope.cancel)
-            if not scope.cancel_called:
-                success = isinstance(await self._invoke(record), Succeeded)
-        if scope.cancel_called:
+        holding = _Holding()
+        self._leases.watch([record], holding.lose)
+        outcome = None if holding.lost else await self._handle(record, holding)
+        if holding.lost:
             _log.warning("record %s is somebody else's by now; its handler is stopped", record.message_id)
-        batch.done(record, success=success)
+        elif isinstance(outcome, FunctionFailed | TimedOut):
+            self._log(record, outcome)
+        batch.done(record, success=isinstance(outcome, Succeeded))
+
+    async def _handle(self, record: QueueRecord, holding: _Holding) -> Outcome | None:
+        """Invoke once a permit is free. ``None`` if the record was lost before it could run."""
+        outcome: Outcome | None = None
+        holding.task = asyncio.current_task()
+        try:
+            outcome = await self._invoke(record)
+        except asyncio.CancelledError:
+            if not holding.lost or is_stopping():
+                raise
+        finally:
+            holding.task = None
+        if holding.lost and not is_stopping():
+            forget_cancellation()
+        return outcome
 
     async def _invoke(self, record: QueueRecord) -> Outcome:
-        invoker, throttles = self._entry.invoker, 0
+        permits, throttles = self._entry.invoker.permits, 0
         while isinstance(outcome := await invoke_here(self._entry, record), Throttled):
             throttles += 1
-            await invoker.permits.another_chance(throttles)
-        if isinstance(outcome, FunctionFailed | TimedOut):
-            log_failure(
-                _log,
-                invoker.definition.name,
-                outcome,
-                f"record {record.message_id} comes back",
-                message_id=record.message_id,
-                attempt=record.receive_count,
-            )
+            await permits.another_chance(throttles)
         return outcome
+
+    def _log(self, record: QueueRecord, error: FunctionError) -> None:
+        log_failure(
+            _log,
+            self._entry.invoker.definition.name,
+            error,
+            f"record {record.message_id} comes back",
+            message_id=record.message_id,
+            attempt=record.receive_count,
+        )

@@ -131,12 +131,12 @@ class _Lane:
 
     async def run(self) -> None:
         """Work until closed and empty, or told to stop; what was not started is then left."""
-        self._builder.open(now=anyio.current_time())
+        self._open()
         while not self._pauses.stopped:
             blocked = self._fill()
             if len(self._builder) and (blocked or self._is_due()):
                 await self._runner.run(self._builder.take())
-                self._builder.open(now=anyio.current_time())
+                self._open()
             elif blocked:
                 await self._make_way()
             elif self._window_is_over():
@@ -145,6 +145,11 @@ class _Lane:
                 return
             else:
                 await self._wait()
+
+    def _open(self) -> None:
+        """Start the next batching window, unless it starts with its first record."""
+        if not self._run.mapping.batch.window_opens_with_first_record:
+            self._builder.open(now=anyio.current_time())
 
     def _fill(self) -> bool:
         """Move records into the batch; true if the next one has to wait until the batch is gone."""

@@ -126,6 +126,8 @@ class FailureRecords:
                 return "DDBStreamBatchInfo", self._shard_info(given_up, iso_seconds)
             case Service.KAFKA:
                 return "KafkaBatchInfo", self._kafka_info(given_up)
+            case Service.DOCUMENTDB:
+                return "DocumentDBBatchInfo", self._change_info(given_up)
             case _:
                 raise ValueError(f"{self.service} is not an ordered source")
 
@@ -139,6 +141,18 @@ class FailureRecords:
             "approximateArrivalOfLastRecord": time(span.last_arrival),
             "batchSize": span.size,
             "streamArn": self.identity.arn,
+        }
+
+    def _change_info(self, given_up: GivenUp) -> JsonObject:
+        """Lambda has no such record: the fields of others, with resume tokens."""
+        span = given_up.span
+        return {
+            "startResumeToken": str(span.first_position),
+            "endResumeToken": str(span.last_position),
+            "approximateArrivalOfFirstRecord": iso_seconds(span.first_arrival),
+            "approximateArrivalOfLastRecord": iso_seconds(span.last_arrival),
+            "batchSize": span.size,
+            "eventSourceArn": self.identity.arn,
         }
 
     def _kafka_info(self, given_up: GivenUp) -> JsonObject:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from eventflow.errors import LeaseLostError, UnavailableError
+from eventflow.errors import AdapterError, LeaseLostError
 from eventflow.model import limits
 from eventflow.policy.retry import reconnect_backoff
 from eventflow.runtime.streams.batch_lanes import BatchLanes
@@ -28,7 +28,7 @@ READ_SECONDS: Final = 300.0
 WINDOWED_READ_SECONDS: Final = 10.0
 """The same where a mapping has windows: an idle partition notices their end when a read comes back empty."""
 MINIMUM_READ_SECONDS: Final = 1.0
-"""The shortest, where a window waits for its end."""
+"""The shortest, where a window waits for its end, or after an outage."""
 LEAST_CAPACITY: Final = 1_000
 LAST_COMMIT_SECONDS: Final = 2.0
 """How much of the budget of a drain is kept, at most, for committing what was done."""
@@ -138,15 +138,15 @@ class Partition:
         failures = 0
         while not self._pauses.stopped:
             try:
-                read = await self._read()
-            except UnavailableError as exc:
+                read = await self._read(again=failures > 0)
+            except LeaseLostError as exc:
+                self._lost(exc)
+                return False
+            except AdapterError as exc:
                 failures += 1
                 self._run.report(self._part, str(exc))
                 await self._pauses.sleep(reconnect_backoff(failures, jitter=self._run.random()))
                 continue
-            except LeaseLostError as exc:
-                self._lost(exc)
-                return False
             if failures:
                 self._run.report(self._part, None)
             failures = 0
@@ -154,15 +154,21 @@ class Partition:
                 return True
         return False
 
-    async def _read(self) -> StreamRead | None:
-        """The next records, once there is room for them and a chance that they can run; ``None`` if told to stop."""
+    async def _read(self, *, again: bool) -> StreamRead | None:
+        """The next records, once there is room for them and a chance that they can run; ``None`` if told to stop.
+
+        ``again`` says that the last read failed: the first answer after an outage says that it is over, so it should
+        come soon.
+        """
         read: StreamRead | None = None
         with self._pauses.interruptible():
             await self._progress.room()
             if not self._progress.outstanding:
                 await self._run.permits.available()  # what is read early only grows old
             read = await self._run.source.read(
-                self.id, max_records=self._progress.free, wait_seconds=self._read_seconds()
+                self.id,
+                max_records=self._progress.free,
+                wait_seconds=MINIMUM_READ_SECONDS if again else self._read_seconds(),
             )
         return read
 
@@ -212,14 +218,16 @@ class Partition:
         while True:
             try:
                 await self._run.source.complete(self.id)
-            except UnavailableError as exc:
-                failures += 1
-                self._run.report(self._part, str(exc))
-                await anyio.sleep(reconnect_backoff(failures, jitter=self._run.random()))
             except LeaseLostError as exc:
                 self._lost(exc)
                 return
+            except AdapterError as exc:
+                failures += 1
+                self._run.report(self._part, str(exc))
+                await anyio.sleep(reconnect_backoff(failures, jitter=self._run.random()))
             else:
+                if failures:
+                    self._run.report(self._part, None)
                 return
 
     def _lost(self, exc: LeaseLostError) -> None:

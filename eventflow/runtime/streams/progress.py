@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from eventflow.errors import UnavailableError
+from eventflow.errors import AdapterError, LeaseLostError
 from eventflow.model.records import Checkpoint
 from eventflow.policy.lanes import Watermark
 from eventflow.policy.retry import reconnect_backoff
@@ -134,7 +134,9 @@ class Progress:
         while await self._something_to_commit():
             try:
                 await self._commit()
-            except UnavailableError as exc:
+            except LeaseLostError:
+                raise
+            except AdapterError as exc:
                 failures += 1
                 self._dirty = True
                 self._run.report(self._part, str(exc))

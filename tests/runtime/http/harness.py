@@ -148,7 +148,7 @@ def running(
     *handlers: Callable[..., Any],
     problems: Mapping[str, str] | None = None,
     environment: Environment | None = None,
-    **options: bool,
+    **options: Any,
 ) -> Iterator[Running]:
     """Serve an app of these functions; ``problems`` is what ``/readyz`` finds."""
     plan = App(handlers).freeze(environment or Environment())

@@ -1,10 +1,16 @@
+# ruff: noqa: T201 (handlers print)
+
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import io
 import json
 import logging
 import re
+import sys
+import traceback
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +26,7 @@ from eventflow.triggers.function import function
 from eventflow.triggers.http import on_http
 from eventflow.triggers.s3 import on_s3
 from eventflow.triggers.sqs import on_sqs, on_sqs_batch
+from tests.runtime import isolated_app
 from tests.runtime.http.harness import Reply, running
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:echo"
@@ -522,8 +529,126 @@ async def test_invocations_that_run_at_once_do_not_mix_their_logs() -> None:
     assert lines == [["begin a", "end a"], ["begin b", "end b"], ["from a thread"]]
 
 
+async def test_what_a_handler_prints_is_in_its_log_and_where_it_was_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    @function()
+    async def printing() -> None:
+        print("one", 1)
+        sys.stdout.writelines(["two\n", "three\n"])
+        try:
+            raise ValueError("no luck")
+        except ValueError:
+            traceback.print_exc(limit=0)
+        print("unfinished", end="")
+
+    with running(printing) as here:
+        lines = log_of(await here.client.invoke("printing", log_type="Tail")).splitlines()
+    assert lines[1:-2] == [
+        "one 1",
+        "two",
+        "three",
+        "ValueError: no luck",
+        "unfinished",
+    ]
+    out, err = capsys.readouterr()
+    assert out == "one 1\ntwo\nthree\nunfinished"
+    assert err.splitlines()[-1] == "ValueError: no luck"
+
+
+async def test_invocations_that_run_at_once_do_not_mix_what_they_print(capsys: pytest.CaptureFixture[str]) -> None:
+    @function()
+    async def named(event: str) -> None:
+        print("begin", event)
+        await anyio.sleep(1)
+        await asyncio.to_thread(print, "end", event)
+
+    @function()
+    def blocking() -> None:
+        print("from a thread")
+
+    with running(named, blocking) as here:
+        replies = await asyncio.gather(
+            here.client.invoke("named", b'"a"', log_type="Tail"),
+            here.client.invoke("named", b'"b"'),
+            here.client.invoke("blocking", log_type="Tail"),
+        )
+    assert log_of(replies[0]).splitlines()[1:-2] == ["begin a", "end a"]
+    assert log_of(replies[2]).splitlines()[1:-2] == ["from a thread"]
+    assert "end b" in capsys.readouterr().out
+
+
+async def test_a_standard_stream_stays_what_it_was_while_it_is_watched(capfd: pytest.CaptureFixture[str]) -> None:
+    stream = sys.stdout
+
+    @function()
+    async def printing() -> list[Any]:
+        sys.stdout.buffer.write(b"bytes\n")
+        sys.stdout.flush()
+        return [sys.stdout.fileno() == stream.fileno(), sys.stdout.encoding == stream.encoding, sys.stdout.isatty()]
+
+    with running(printing) as here:
+        assert (await here.client.invoke("printing", log_type="Tail")).json() == [True, True, False]
+
+
+async def test_what_is_printed_in_a_worker_process_is_in_the_log_too(capfd: pytest.CaptureFixture[str]) -> None:
+    with running(isolated_app.print_something, isolated_app.print_plainly) as here:
+        log = log_of(await here.client.invoke("print_something", b'"a"', log_type="Tail"))
+        plain = log_of(await here.client.invoke("print_plainly", b'"b"', log_type="Tail"))
+        await here.client.invoke("print_plainly", b'"c"')
+    first, then, logged = log.splitlines()[1:-2]
+    assert (first, then, logged.rsplit("\t", 1)[1]) == ("first a", "then", "logged")
+    assert plain.splitlines()[1:-2] == ["plainly b"]
+    out, err = capfd.readouterr()
+    assert out == "first a\nplainly b\nplainly c\n"
+    assert "then\n" in err
+
+
+async def test_a_long_print_leaves_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    @function()
+    async def verbose() -> None:
+        print("x" * 50_000, "the end")
+
+    with running(verbose) as here:
+        log = log_of(await here.client.invoke("verbose", log_type="Tail"))
+    assert len(log.encode()) == 4096
+    assert "xxx the end\nEND RequestId" in log
+    assert capsys.readouterr().out == "x" * 50_000 + " the end\n"
+
+
 async def test_nothing_is_left_behind_once_the_logs_are_sent() -> None:
     before = list(logging.getLogger().handlers)
+    streams = sys.stdout, sys.stderr
     with running(fails) as here:
         await here.client.invoke("fails", log_type="Tail")
     assert logging.getLogger().handlers == before
+    assert (sys.stdout, sys.stderr) == streams
+
+
+async def test_a_handler_that_redirects_its_output_meanwhile_gets_it_back_as_it_was() -> None:
+    stream = sys.stdout
+    begun, ended = anyio.Event(), anyio.Event()
+
+    @function()
+    async def redirecting() -> str:
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            begun.set()
+            await ended.wait()
+            print("kept")
+        return output.getvalue()
+
+    @function()
+    async def other() -> None:
+        print("also kept")
+
+    with running(redirecting, other) as here:
+        async with anyio.create_task_group() as tasks:
+            replies: list[Reply] = []
+
+            async def redirect() -> None:
+                replies.append(await here.client.invoke("redirecting"))
+
+            tasks.start_soon(redirect)
+            await begun.wait()
+            await here.client.invoke("other", log_type="Tail")
+            ended.set()
+    assert replies[0].json() == "also kept\nkept\n"
+    assert sys.stdout is stream

@@ -149,6 +149,24 @@ async def test_a_body_that_does_not_fit_the_handlers_type_is_a_bad_request(body:
     assert (reply.status, reply.json()["message"], error["location"]) == (400, "Invalid request body", location)
 
 
+@pytest.mark.parametrize("content_type", ["text/plain; charset=utf-8", "application/json", ""])
+async def test_a_body_that_is_not_the_text_a_handler_asks_for_is_a_bad_request(content_type: str) -> None:
+    @on_http("POST /notes")
+    async def note(text: str) -> str:
+        return text
+
+    @on_http("POST /threaded")
+    def threaded(text: str | None) -> Any:
+        return text
+
+    with running(note, threaded) as here:
+        for path in ("/notes", "/threaded"):
+            reply = await here.client.post(path, b"caf\xe9", headers={"content-type": content_type})
+            [error] = reply.json()["errors"]
+            assert (reply.status, reply.json()["message"]) == (400, "Invalid request body")
+            assert error["message"].startswith("is not UTF-8 text: ")
+
+
 async def test_a_bad_request_shows_no_value_that_was_sent() -> None:
     with running(create_order) as here:
         reply = await here.client.post("/orders", b'{"id":"o","total":"s3cret"}')

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 
 from eventflow.app import App
-from eventflow.errors import LeaseLostError, UnavailableError
+from eventflow.errors import AdapterError, LeaseLostError, UnavailableError
 from eventflow.model.destinations import Destination, OutboundMessage
 from eventflow.model.records import Assignment, Checkpoint, PartitionId, SourceIdentity, StreamRead, StreamRecord
 from eventflow.plan.environment import Environment
@@ -96,12 +96,13 @@ class Log:
 
 class ScriptedSource:
     """A StreamSource over a Log for one process. The test plays the group coordinator: it assigns, revokes and
-    takes away partitions, and makes the service go away (``away`` holds the verbs that fail)."""
+    takes away partitions, and makes the service go away (``away`` holds the verbs that fail, ``error`` says how)."""
 
     def __init__(self, log: Log, identity: SourceIdentity = KINESIS_IDENTITY, *, assign_all: bool = True) -> None:
         self.identity = identity
         self.log = log
         self.away: set[str] = set()
+        self.error: type[AdapterError] = UnavailableError
         self.runs = 0
         self.highest_read: dict[PartitionId, int] = {}
         self.commit_seconds = 0.0
@@ -206,7 +207,7 @@ class ScriptedSource:
 
     def _check(self, verb: str) -> None:
         if verb in self.away:
-            raise UnavailableError("kinesis:orders", f"{verb} cannot be reached")
+            raise self.error("kinesis:orders", f"{verb} cannot be reached")
 
     def _check_lease(self, partition: PartitionId) -> None:
         if partition not in self._cursors:

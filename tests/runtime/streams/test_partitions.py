@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from eventflow.errors import AccessDeniedError, AdapterError, ResourceNotFoundError, UnavailableError
 from eventflow.triggers.destinations import to_sqs
 from eventflow.triggers.function import function
 from eventflow.triggers.kafka import on_kafka_batch
@@ -360,9 +361,11 @@ async def test_an_ended_partition_is_completed_once_everything_in_it_is_committe
     async with polling(handle, source) as mapping:
         await anyio.sleep(60)
         assert log.committed() == 4
+        assert mapping.readiness.problems
         source.away.clear()
         await mapping.until(lambda: log.completed)
         assert mapping.poller.statistics().partitions == ()
+        assert not mapping.readiness.problems
 
 
 async def test_an_ended_partition_is_not_completed_while_a_record_is_not_done() -> None:
@@ -426,8 +429,9 @@ async def test_after_a_broken_connection_work_begins_again_behind_the_last_commi
         assert seen == list(range(6))
 
 
+@pytest.mark.parametrize("error", [UnavailableError, AccessDeniedError, ResourceNotFoundError])
 @pytest.mark.parametrize("verb", ["read", "commit"])
-async def test_a_partition_whose_service_is_away_goes_on_when_it_is_back(verb: str) -> None:
+async def test_a_partition_whose_service_is_away_goes_on_when_it_is_back(verb: str, error: type[AdapterError]) -> None:
     seen: list[int] = []
 
     @on_kinesis("orders")
@@ -435,6 +439,7 @@ async def test_a_partition_whose_service_is_away_goes_on_when_it_is_back(verb: s
         seen.append(number)
 
     source = ScriptedSource(log_of(3))
+    source.error = error
     source.away.add(verb)
     async with polling(handle, source) as mapping:
         await anyio.sleep(60)

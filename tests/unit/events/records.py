@@ -7,8 +7,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from eventflow.events import documentdb
+from eventflow.events.activemq import message_headers
 from eventflow.events.attribute_values import serialise_item
 from eventflow.events.dynamodb import change_record
+from eventflow.events.rabbitmq import QUEUE, basic_properties
 from eventflow.model.mapping import StreamViewType
 from eventflow.model.records import QueueRecord, StreamRecord
 
@@ -92,4 +95,69 @@ def kafka_records(draw: st.DrawFn) -> StreamRecord:
             "timestampType": draw(st.sampled_from(["CREATE_TIME", "LOG_APPEND_TIME"])),
             "headers": draw(st.lists(st.tuples(TEXT, st.binary(max_size=20)), max_size=3)),
         },
+    )
+
+
+@st.composite
+def rabbitmq_records(draw: st.DrawFn) -> QueueRecord:
+    body, redelivered = draw(st.binary(max_size=100)), draw(st.booleans())
+    headers = st.dictionaries(TEXT, TEXT | st.integers(-(2**63), 2**63 - 1) | st.binary(max_size=20), max_size=3)
+    message_id = draw(TEXT)
+    properties = basic_properties(
+        body, message_id=message_id, headers=draw(headers), timestamp=draw(st.none() | TIMESTAMPS)
+    )
+    queue = draw(st.sampled_from(["orders::/", "orders::shop"]))
+    return QueueRecord(
+        message_id=message_id,
+        receipt_handle="",
+        body=body,
+        receive_count=2 if redelivered else 1,
+        group_id=None,
+        attributes={QUEUE: queue, "redelivered": redelivered, "basicProperties": properties},
+        message_attributes={},
+    )
+
+
+@st.composite
+def activemq_records(draw: st.DrawFn) -> QueueRecord:
+    redelivered = draw(st.booleans())
+    headers = message_headers(
+        draw(NAMES),
+        sent_at=draw(TIMESTAMPS),
+        delivered_at=draw(TIMESTAMPS),
+        redelivered=redelivered,
+        binary=draw(st.booleans()),
+        correlation_id=draw(st.none() | TEXT),
+        properties=draw(st.dictionaries(TEXT, TEXT | st.integers(), max_size=3)),
+    )
+    return QueueRecord(
+        message_id=draw(NAMES),
+        receipt_handle="",
+        body=draw(st.binary(max_size=100)),
+        receive_count=2 if redelivered else 1,
+        group_id=None,
+        attributes=headers,
+        message_attributes={},
+    )
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | TEXT | st.integers(-(2**31), 2**31),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@st.composite
+def documentdb_records(draw: st.DrawFn) -> StreamRecord:
+    document = {"_id": {"$oid": "63eeb6e7d418cd98afb1c1d7"}, **draw(st.dictionaries(NAMES, JSON, max_size=3))}
+    return documentdb.change_record(
+        {
+            "_id": {"_data": draw(NAMES)},
+            "operationType": draw(st.sampled_from(["insert", "replace"])),
+            "clusterTime": {"$timestamp": {"t": draw(st.integers(0, 2**32 - 1)), "i": 1}},
+            "ns": {"db": draw(NAMES), "coll": draw(NAMES)},
+            "documentKey": {"_id": document["_id"]},
+            "fullDocument": document,
+        }
     )

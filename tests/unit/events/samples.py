@@ -9,12 +9,15 @@ from typing import Any, Final
 import pytest
 
 from eventflow.events import (
+    ActiveMQEvent,
+    DocumentDBEvent,
     DynamoDBStreamEvent,
     EventBridgeEvent,
     EventModel,
     HttpEvent,
     KafkaEvent,
     KinesisStreamEvent,
+    RabbitMQEvent,
     S3Event,
     ScheduledEvent,
     SnsEvent,
@@ -24,11 +27,14 @@ from eventflow.events import (
 DIRECTORY: Final = Path(__file__).parents[2] / "samples"
 
 MODELS: Final[dict[str, type[EventModel]]] = {
+    "activemq": ActiveMQEvent,
+    "documentdb": DocumentDBEvent,
     "dynamodb": DynamoDBStreamEvent,
     "eventbridge": EventBridgeEvent,
     "http": HttpEvent,
     "kafka": KafkaEvent,
     "kinesis": KinesisStreamEvent,
+    "rabbitmq": RabbitMQEvent,
     "s3": S3Event,
     "schedule": ScheduledEvent,
     "sns": SnsEvent,

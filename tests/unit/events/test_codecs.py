@@ -12,15 +12,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventflow.events import RecordCodec
+from eventflow.events.activemq import ACTIVEMQ
+from eventflow.events.documentdb import DOCUMENTDB
 from eventflow.events.dynamodb import DYNAMODB
 from eventflow.events.kafka import KAFKA
 from eventflow.events.kinesis import KINESIS
+from eventflow.events.rabbitmq import RABBITMQ
 from eventflow.events.sqs import SQS
 from eventflow.model.records import QueueRecord, SourceIdentity, StreamRecord
-from tests.unit.events.records import dynamodb_records, kafka_records, kinesis_records, sqs_records
+from tests.unit.events.records import (
+    activemq_records,
+    documentdb_records,
+    dynamodb_records,
+    kafka_records,
+    kinesis_records,
+    rabbitmq_records,
+    sqs_records,
+)
 from tests.unit.events.samples import every_sample, load
 
-CODECS: dict[str, RecordCodec[Any]] = {"sqs": SQS, "kinesis": KINESIS, "dynamodb": DYNAMODB, "kafka": KAFKA}
+CODECS: dict[str, RecordCodec[Any]] = {
+    "sqs": SQS,
+    "kinesis": KINESIS,
+    "dynamodb": DYNAMODB,
+    "kafka": KAFKA,
+    "rabbitmq": RABBITMQ,
+    "activemq": ACTIVEMQ,
+    "documentdb": DOCUMENTDB,
+}
 
 Case = tuple[RecordCodec[Any], Sequence[Any], SourceIdentity]
 
@@ -35,6 +54,9 @@ DYNAMODB_STREAM = identity("dynamodb", f"table/{'t' * 255}/stream/2026-01-01T16:
 KAFKA_CLUSTER = identity("kafka", "cluster/c", bootstrapServers="b-1:9092")
 SELF_MANAGED_KAFKA = SourceIdentity(arn="", region="us-east-1", extras={"bootstrapServers": "b-1:9092"})
 
+CLUSTER = identity("rds", "cluster:c")
+BROKER = identity("mq", "broker:b:b-1")
+
 
 def cases(*, max_size: int = 3) -> st.SearchStrategy[Case]:
     def batches(codec: Any, records: st.SearchStrategy[Any], *sources: SourceIdentity) -> st.SearchStrategy[Case]:
@@ -45,19 +67,23 @@ def cases(*, max_size: int = 3) -> st.SearchStrategy[Case]:
         batches(KINESIS, kinesis_records(), KINESIS_STREAM),
         batches(DYNAMODB, dynamodb_records(), DYNAMODB_STREAM),
         batches(KAFKA, kafka_records(), KAFKA_CLUSTER, SELF_MANAGED_KAFKA),
+        batches(RABBITMQ, rabbitmq_records(), BROKER),
+        batches(ACTIVEMQ, activemq_records(), BROKER),
+        batches(DOCUMENTDB, documentdb_records(), CLUSTER),
     )
 
 
 def grouped(records: Sequence[Any]) -> list[Any]:
-    """Records in the order of a wire event, which keeps Kafka's partitions apart."""
-    partitions = list(dict.fromkeys(getattr(record, "partition", "") for record in records))
-    return sorted(records, key=lambda record: partitions.index(getattr(record, "partition", "")))
+    """Records in the order of a wire event, which keeps Kafka's partitions and RabbitMQ's queues apart."""
+    places = [getattr(record, "partition", None) or record.attributes.get("queue") for record in records]
+    order = list(dict.fromkeys(places))
+    return [record for place in order for record, its in zip(records, places, strict=True) if its == place]
 
 
 @given(cases())
 def test_records_of_an_event_are_those_it_was_built_from(case: Case) -> None:
     codec, records, source = case
-    expected = grouped(records) if codec is KAFKA else list(records)
+    expected = grouped(records) if codec in (KAFKA, RABBITMQ) else list(records)
     assert codec.records(codec.wire_event(records, source)) == expected
 
 
@@ -93,6 +119,9 @@ def test_the_size_of_a_record_is_a_close_upper_bound_of_its_json(case: Case) -> 
         (DYNAMODB, DYNAMODB.records(load("dynamodb", "insert_every_type")), DYNAMODB_STREAM),
         (DYNAMODB, DYNAMODB.records(load("dynamodb", "time_to_live_removal")), DYNAMODB_STREAM),
         (KAFKA, KAFKA.records(load("kafka", "negative_header_bytes")), KAFKA_CLUSTER),
+        (RABBITMQ, RABBITMQ.records(load("rabbitmq", "default_virtual_host")), BROKER),
+        (ACTIVEMQ, ACTIVEMQ.records(load("activemq", "text_messages")), BROKER),
+        (DOCUMENTDB, DOCUMENTDB.records(load("documentdb", "update_and_delete")), CLUSTER),
     ],
 )
 def test_a_handler_that_changes_its_event_does_not_change_the_records(
@@ -127,13 +156,20 @@ def ruin(value: Any) -> None:
         ("kafka", "msk_two_partitions", None),
         ("kafka", "negative_header_bytes", None),
         ("kafka", "self_managed", None),
+        ("rabbitmq", "default_virtual_host", None),
+        ("rabbitmq", "named_virtual_host", None),
+        ("activemq", "text_messages", None),
+        ("activemq", "bytes_message_persistent", None),
+        ("documentdb", "insert", None),
+        ("documentdb", "update_and_delete", None),
+        ("documentdb", "invalidate", None),
     ],
 )
 def test_what_a_codec_builds_is_what_lambda_sends(source: str, name: str, identity: SourceIdentity | None) -> None:
     wire = load(source, name)
     codec = CODECS[source]
     if identity is None:
-        servers = {"bootstrapServers": wire["bootstrapServers"]}
+        servers = {"bootstrapServers": wire.get("bootstrapServers")}
         identity = SourceIdentity(arn=wire.get("eventSourceArn", ""), region="us-east-1", extras=servers)
     else:
         region = wire["Records"][0]["awsRegion"]
@@ -142,7 +178,7 @@ def test_what_a_codec_builds_is_what_lambda_sends(source: str, name: str, identi
     assert codec.wire_event(codec.records(wire), identity) == wire
 
 
-@every_sample("sqs", "kinesis", "dynamodb", "kafka")
+@every_sample(*CODECS)
 def test_the_records_of_a_sample_survive_being_built_again(source: str, name: str) -> None:
     codec = CODECS[source]
     wire = load(source, name)
@@ -159,6 +195,12 @@ def test_records_are_named_by_what_a_partial_response_names_them_by() -> None:
     assert SQS.identifier(sqs) == "059f36b4-87a3-44ab-83d2-661975830a7d"
     assert KINESIS.identifier(kinesis) == "49590338271490256608559692538361571095921575989136588898"
     assert DYNAMODB.identifier(dynamodb) == "4421584500000000017450439091"
+    [documentdb] = DOCUMENTDB.records(load("documentdb", "insert"))
+    assert DOCUMENTDB.identifier(documentdb) == "0163eeb6e7000000090100000009000041e1"
+    [activemq, *_] = ACTIVEMQ.records(load("activemq", "bytes_message_persistent"))
+    [_, rabbitmq] = RABBITMQ.records(load("rabbitmq", "default_virtual_host"))
+    assert ACTIVEMQ.identifier(activemq).startswith("ID:b-9bcfa592")
+    assert RABBITMQ.identifier(rabbitmq) == "m-2"
     assert KAFKA.identifier(kafka) == {"partition": "mytopic-0", "offset": 15}
 
 
@@ -193,6 +235,18 @@ def test_filters_see_a_kafka_value_and_where_it_is_from() -> None:
     assert data == b'{"id":"1","total":9.5}'
     assert (metadata["topic"], metadata["partition"], metadata["offset"]) == ("mytopic", 0, 15)
     assert "value" not in metadata
+
+
+def test_filters_see_a_message_s_data_and_its_properties() -> None:
+    [record, *_] = RABBITMQ.records(load("rabbitmq", "default_virtual_host"))
+    data, metadata = RABBITMQ.filter_view(record, BROKER)
+    assert (data, metadata["redelivered"]) == (b'{"id":"1","total":9.5}', False)
+    assert metadata["basicProperties"]["priority"] == 34
+    assert "data" not in metadata
+    [record, *_] = ACTIVEMQ.records(load("activemq", "text_messages"))
+    data, metadata = ACTIVEMQ.filter_view(record, BROKER)
+    assert (data, metadata["messageType"]) == (b'{"id":"1","total":9.5}', "jms/text-message")
+    assert "data" not in metadata
 
 
 def test_the_last_event_of_a_window_is_recognised_without_a_record() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -10,19 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventflow.events import (
+    ActiveMQEvent,
+    DocumentDBEvent,
     DynamoDBStreamEvent,
     EventBridgeEvent,
     HttpEvent,
     KafkaEvent,
     KinesisStreamEvent,
+    RabbitMQEvent,
     S3Event,
     ScheduledEvent,
     SnsEvent,
     SqsEvent,
 )
+from eventflow.events.activemq import ACTIVEMQ, message_headers
+from eventflow.events.documentdb import DOCUMENTDB
 from eventflow.events.dynamodb import change_record
 from eventflow.events.eventbridge import EVENTBRIDGE, eventbridge_wire_event
 from eventflow.events.http import HTTP
+from eventflow.events.rabbitmq import basic_properties
 from eventflow.events.s3 import S3, s3_wire_event
 from eventflow.events.schedule import SCHEDULE, scheduled_wire_event
 from eventflow.events.sns import SNS, sns_wire_event
@@ -385,3 +392,79 @@ def test_kafka_headers_are_signed_bytes_and_the_last_of_a_name_counts() -> None:
 def test_a_self_managed_kafka_event_has_no_arn() -> None:
     event = KafkaEvent.model_validate(load("kafka", "self_managed"))
     assert (event.event_source, event.event_source_arn) == ("SelfManagedKafka", None)
+
+
+def test_an_activemq_message_is_decoded() -> None:
+    [first, again] = ActiveMQEvent.model_validate(load("activemq", "text_messages")).messages
+    assert (first.payload, first.destination.physical_name) == ({"id": "1", "total": 9.5}, "testQueue")
+    assert (first.properties["index"], first.redelivered, again.redelivered) == ("1", False, True)
+    [binary] = ActiveMQEvent.model_validate(load("activemq", "bytes_message_persistent")).messages
+    assert (binary.data_bytes, binary.persistent, binary.delivery_mode) == (b"\x00\xff\x10", True, None)
+
+
+def test_a_rabbitmq_message_is_decoded() -> None:
+    event = RabbitMQEvent.model_validate(load("rabbitmq", "default_virtual_host"))
+    assert list(event.rmq_messages_by_queue) == ["pizzaQueue::/"]
+    [first, again] = event.messages
+    assert (first.payload, first.basic_properties.priority) == ({"id": "1", "total": 9.5}, 34)
+    assert (first.redelivered, again.redelivered, again.data_bytes) == (False, True, b"\x00\xff\x10")
+
+
+def test_rabbitmq_headers_are_signed_bytes_and_numbers() -> None:
+    [first, without] = RabbitMQEvent.model_validate(load("rabbitmq", "default_virtual_host")).messages
+    assert [first.header(name) for name in ("header1", "accent", "numberInHeader")] == ["value1", "é", 10]
+    assert (first.header("absent"), without.header("header1")) == (None, None)
+
+
+def test_rabbitmq_properties_are_built_as_lambda_writes_them() -> None:
+    properties = basic_properties(b"abc", headers={"text": "é", "n": 7, "raw": b"\xff"}, timestamp=2021.0)
+    assert properties["headers"] == {"text": {"bytes": [-61, -87]}, "n": 7, "raw": {"bytes": [-1]}}
+    assert (properties["timestamp"], properties["bodySize"]) == ("Jan 1, 1970, 12:33:41 AM", 3)
+    assert basic_properties(b"", timestamp=1_767_272_400.0)["timestamp"] == "Jan 1, 2026, 1:00:00 PM"
+    assert properties.keys() == sample_properties().keys()
+
+
+def sample_properties() -> dict[str, object]:
+    wire = load("rabbitmq", "default_virtual_host")
+    properties: dict[str, object] = wire["rmqMessagesByQueue"]["pizzaQueue::/"][0]["basicProperties"]
+    return properties
+
+
+def test_activemq_headers_are_built_as_lambda_writes_them() -> None:
+    [sample] = ACTIVEMQ.records(load("activemq", "text_messages"))[:1]
+    headers = message_headers("orders", sent_at=1.5, delivered_at=2.0, properties={"n": 1})
+    assert headers.keys() == sample.attributes.keys()
+    assert (headers["timestamp"], headers["brokerOutTime"], headers["properties"]) == (1500, 2000, {"n": "1"})
+
+
+def test_a_documentdb_change_is_decoded() -> None:
+    [record] = DocumentDBEvent.model_validate(load("documentdb", "insert")).events
+    assert (record.operation_type, record.document_id) == ("insert", "63eeb6e7d418cd98afb1c1d7")
+    assert record.payload == {"_id": "63eeb6e7d418cd98afb1c1d7", "anyField": "sampleValue"}
+    assert record.event.ns is not None
+    assert (record.event.ns.db, record.event.ns.coll) == ("test_database", "test_collection")
+
+
+def test_a_documentdb_update_tells_what_it_changed_and_the_document_if_asked() -> None:
+    [update, looked_up, _, delete] = DocumentDBEvent.model_validate(load("documentdb", "update_and_delete")).events
+    described = update.event.update_description
+    assert described is not None
+    assert (described.updated_fields, described.removed_fields) == ({"anyField": "new"}, ["old"])
+    assert (update.payload, delete.payload) == (None, None)
+    assert looked_up.payload == {"_id": "63eeb6e7d418cd98afb1c1d7", "anyField": "newer"}
+
+
+def test_documents_are_python_values() -> None:
+    [_, _, replaced, _] = DocumentDBEvent.model_validate(load("documentdb", "update_and_delete")).events
+    document = replaced.document
+    assert document is not None
+    assert (document["a"], document["price"], document["raw"]) == (5, Decimal("9.50"), b"\x00\xff")
+    assert document["at"] == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_change_of_a_collection_as_a_whole_has_no_document() -> None:
+    [drop, invalidate] = DocumentDBEvent.model_validate(load("documentdb", "invalidate")).events
+    assert (drop.operation_type, drop.document_id, drop.payload) == ("drop", None, None)
+    assert (invalidate.operation_type, invalidate.event.ns) == ("invalidate", None)
+    [record, _] = DOCUMENTDB.records(load("documentdb", "invalidate"))
+    assert DOCUMENTDB.record_payload(record) is None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from eventflow.errors import ConfigurationError
+from eventflow.model.destinations import Service
 from eventflow.ports import AdapterSettings
 from eventflow.testing.virtual_time import VirtualClock
 from eventflow_local.options import LocalOptions, QueueOptions
@@ -26,6 +28,8 @@ async def test_without_options_everything_has_its_default() -> None:
     assert options.stream("clicks").shards == 1
     assert options.table("customers").partition_key == "id"
     assert options.kafka_topic("clicks").partitions == 1
+    assert options.message_queue(Service.RABBITMQ, "orders").message_retention_seconds == math.inf
+    assert options.message_queue(Service.RABBITMQ, "orders", timeout_seconds=60).visibility_timeout_seconds == 60
 
 
 async def test_memory_is_not_a_directory() -> None:
@@ -38,12 +42,16 @@ async def test_every_table_is_obeyed() -> None:
         streams={"clicks": {"shards": 4}},
         tables={"customers": {"partition_key": "name", "sort_key": "city"}},
         kafka={"clicks": {"partitions": 8}},
+        rabbitmq={"orders::shop": {"delay_seconds": 1}},
+        activemq={"orders": {"delay_seconds": 2}},
     )
     queue = options.queue("orders")
     assert (queue.visibility_timeout_seconds, queue.dead_letter_queue, queue.maximum_receive_count) == (5, "dead", 3)
     assert options.stream("clicks").shards == 4
     assert options.table("customers").sort_key == "city"
     assert options.kafka_topic("clicks").partitions == 8
+    assert options.message_queue(Service.RABBITMQ, "orders::shop").delay_seconds == 1
+    assert options.message_queue(Service.ACTIVEMQ, "orders").delay_seconds == 2
 
 
 @pytest.mark.parametrize(
@@ -66,6 +74,8 @@ async def test_every_table_is_obeyed() -> None:
         ({"queues": {"a": {"dead_letter_queue": "b", "maximum_receive_count": 1.5}}}, "1.5 is not allowed (a whole"),
         ({"queues": {"a": {"content_based_deduplication": True}}}, "for FIFO queues only"),
         ({"queues": {"a.fifo": {"content_based_deduplication": "yes"}}}, "'yes' is not allowed (true or false)"),
+        ({"rabbitmq": {"orders": {"dead_letter_queue": "dead"}}}, "set both or neither"),
+        ({"activemq": {"a": {"dead_letter_queue": "a", "maximum_receive_count": 1}}}, "not the name of another queue"),
         ({"streams": {"clicks": {"shards": 0}}}, "0 is not allowed (1 to 500)"),
         ({"tables": {"t": {"partition_key": 1}}}, "1 is not allowed (text)"),
         ({"tables": {"t": {"sort_key": "id"}}}, "has to differ"),

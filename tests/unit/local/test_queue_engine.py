@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hypothesis import settings
@@ -21,6 +22,7 @@ from hypothesis.stateful import (
 
 from eventflow_local.options import QueueOptions
 from eventflow_local.queue_engine import NewMessage, Queue, QueueCounts
+from eventflow_local.queues import queue_record
 from eventflow_local.schema import QUEUES
 
 VISIBILITY, DELAY, MOST = 30, 5, 2
@@ -57,7 +59,12 @@ class QueueMachine(RuleBasedStateMachine):
         self.sent: dict[str, Expected] = {}
 
     def _queue(self, name: str, options: QueueOptions) -> Queue:
-        return Queue(name=name, arn=f"arn:{name}", sender_id="me", options=options)
+        return Queue(
+            name=name,
+            arn=f"arn:{name}",
+            options=options,
+            to_record=partial(queue_record, fifo=self.fifo, sender_id="me"),
+        )
 
     def teardown(self) -> None:
         self.connection.close()
@@ -70,7 +77,7 @@ class QueueMachine(RuleBasedStateMachine):
     def send(self, group: str) -> None:
         body = str(len(self.sent))
         identifier = body if self.fifo else None
-        message = NewMessage(body, {}, group if self.fifo else None, identifier)
+        message = NewMessage(body, None, group if self.fifo else None, identifier)
         assert self.queue.send(self.connection, message, now=self.now)
         self.sent[body] = Expected(message.group_id, visible_at=self.now + DELAY)
 
@@ -78,8 +85,8 @@ class QueueMachine(RuleBasedStateMachine):
     @rule()
     def send_a_duplicate(self) -> None:
         body = str(len(self.sent) - 1)
-        self.queue.send(self.connection, NewMessage(body, {}, "a", "always the same"), now=self.now)
-        assert not self.queue.send(self.connection, NewMessage(body, {}, "a", "always the same"), now=self.now)
+        self.queue.send(self.connection, NewMessage(body, None, "a", "always the same"), now=self.now)
+        assert not self.queue.send(self.connection, NewMessage(body, None, "a", "always the same"), now=self.now)
         self.connection.execute("DELETE FROM messages WHERE deduplication_id = 'always the same'")
 
     @rule(target=receipts, limit=st.integers(1, 4))

@@ -16,6 +16,8 @@ from eventflow import (
     Environment,
     EventPattern,
     function,
+    on_documentdb,
+    on_documentdb_batch,
     on_dynamodb_stream,
     on_eventbridge,
     on_http,
@@ -23,6 +25,8 @@ from eventflow import (
     on_kafka_batch,
     on_kinesis,
     on_kinesis_batch,
+    on_mq,
+    on_mq_batch,
     on_s3,
     on_schedule,
     on_sns,
@@ -31,6 +35,7 @@ from eventflow import (
     to_eventbridge,
     to_function,
     to_kafka,
+    to_mq,
     to_s3,
     to_sns,
     to_sqs,
@@ -66,6 +71,12 @@ GOOD = [
     on_kinesis_batch("s", maximum_retry_attempts=10_000, maximum_record_age_seconds=604_800, on_failure=to_s3("bkt")),
     on_dynamodb_stream("table", view_type="KEYS_ONLY", starting_position="LATEST"),
     on_kafka("topic", consumer_group="g", on_failure=to_kafka("dead")),
+    on_documentdb("shop", collection="orders", full_document="UpdateLookup", starting_position="LATEST"),
+    on_documentdb_batch("shop", starting_position="AT_TIMESTAMP", starting_timestamp=LATER, batch_size=10_000),
+    on_documentdb("shop", maximum_retry_attempts=3, maximum_record_age_seconds=60, on_failure=to_sqs("failures")),
+    on_mq("orders", engine="rabbitmq", virtual_host="shop", batch_size=10_000, maximum_batching_window_seconds=300),
+    on_mq_batch("my.queue", engine="activemq", maximum_retry_attempts=3, on_failure=to_mq("dead", engine="activemq")),
+    on_mq("q", engine="activemq", filters=[{"data": {"a": ["x"]}}], maximum_concurrency=1_000),
     on_s3("bucket", events=["s3:ObjectCreated:Put", "s3:ObjectRemoved:*"], prefix="in/", suffix=".csv"),
     on_sns("topic", filter_policy={"a": ["x"]}),
     on_eventbridge({"source": ["my.app"]}, bus="events"),
@@ -108,7 +119,28 @@ BAD: list[tuple[Callable[..., Any], str]] = [
     (on_dynamodb_stream("table", view_type="ALL"), "view_type: 'ALL' is not allowed (one of KEYS_ONLY"),  # type: ignore[arg-type]
     (on_kafka("bad topic"), "topic: 'bad topic' is not allowed"),
     (on_kafka_batch("t", tumbling_window_seconds=60), "tumbling_window_seconds: 60 is not allowed (Kinesis and"),
-    (on_kafka("t", on_failure=to_kafka("t")), "topic 't' is a source of the same function (use another topic)"),
+    (on_kafka("t", on_failure=to_kafka("t")), "kafka:t is a source of the same function (use another one)"),
+    (on_documentdb("a.b"), "database: 'a.b' is not allowed (1 to 63 characters, no space"),
+    (on_documentdb("shop", collection=""), "collection: '' is not allowed (1 to 57 characters"),
+    (on_documentdb("shop", collection="system.users"), "collection: 'system.users' is not allowed"),
+    (on_documentdb("shop", full_document="Required"), "full_document: 'Required' is not allowed (one of Default, Up"),  # type: ignore[arg-type]
+    (on_documentdb("shop", starting_position="AT_TIMESTAMP"), "starting_timestamp: is missing"),
+    (on_documentdb("shop", batch_size=0), "batch_size: 0 is not allowed"),
+    (on_documentdb("shop", on_failure=to_kafka("t")), "kafka:t is not allowed here (one of sqs, sns, s3)"),
+    (on_mq("", engine="rabbitmq"), "queue: '' is not allowed (1 to 1,000 characters without ::)"),
+    (on_mq("a::b", engine="rabbitmq"), "queue: 'a::b' is not allowed"),
+    (on_mq("q", engine="rabbitmq", virtual_host=""), "virtual_host: '' is not allowed"),
+    (on_mq("q", engine="activemq", virtual_host="shop"), "virtual_host: 'shop' is not allowed (only RabbitMQ has"),
+    (on_mq("q", engine="rabbitmq", batch_size=10_001), "batch_size: 10001 is not allowed"),
+    (on_mq("q", engine="rabbitmq", maximum_concurrency=0), "maximum_concurrency: 0 is not allowed (a whole number"),
+    (on_mq("q", engine="rabbitmq", maximum_retry_attempts=-2), "maximum_retry_attempts: -2 is not allowed"),
+    (on_mq("q", engine="rabbitmq", filters=['{"data": "x"}']), "filters:"),
+    (on_mq("q", engine="rabbitmq", on_failure=to_sqs("f")), "on_failure: is set (it goes with maximum_retry_attempts"),
+    (
+        on_mq("q", engine="rabbitmq", maximum_retry_attempts=1, on_failure=to_mq("q", engine="rabbitmq")),
+        "rabbitmq:q is a source of the same function",
+    ),
+    (function(on_failure=to_mq("q", engine="rabbitmq")), "on_failure: rabbitmq:q is not allowed here"),
     (on_s3("Bucket"), "bucket: 'Bucket' is not allowed (3 to 63"),
     (on_s3("bucket", events="ObjectCreated"), "events: 'ObjectCreated' is not an S3 event (for example"),
     (on_s3("bucket", events=[]), "events: is empty"),
@@ -157,7 +189,18 @@ def test_every_mistake_is_reported_at_once() -> None:
 
 def test_kafka_functions_end_a_minute_earlier() -> None:
     [problem] = problems(on_kafka("t"), function(timeout_seconds=900))
-    assert "from 1 to 840 seconds behind Kafka" in problem
+    assert "from 1 to 840 seconds behind kafka" in problem
+
+
+def test_functions_behind_documentdb_end_a_minute_earlier() -> None:
+    [problem] = problems(on_documentdb("shop"), function(timeout_seconds=900))
+    assert "from 1 to 840 seconds behind documentdb" in problem
+
+
+@pytest.mark.parametrize("engine", ["rabbitmq", "activemq"])
+def test_functions_behind_message_queues_end_a_minute_earlier(engine: Any) -> None:
+    [problem] = problems(on_mq("q", engine=engine), function(timeout_seconds=900))
+    assert f"from 1 to 840 seconds behind {engine}" in problem
 
 
 def test_two_handlers_on_one_route() -> None:

@@ -267,6 +267,93 @@ def test_a_parameter_with_a_default_that_cannot_be_filled_keeps_it() -> None:
     assert call(handler, events.sqs_event("a").to_wire()) == 3
 
 
+def test_a_default_is_no_excuse_for_an_event_that_never_comes() -> None:
+    @on_http("POST /orders")
+    def wrong(order: Order, batch: SqsEvent | None = None) -> None: ...
+
+    @on_sqs("q")
+    def foreign(record: SqsRecord, event: S3Event = None) -> None: ...  # type: ignore[assignment]
+
+    [problem] = mistakes(wrong)
+    assert "wrong @on_http" in problem
+    assert "parameter 'batch': " in problem
+    assert "SqsEvent | None is not what this source gives; it would always be its default (HttpEvent" in problem
+    [problem] = mistakes(foreign)
+    assert "parameter 'event': S3Event is not what this source gives" in problem
+
+
+def test_a_default_is_no_excuse_for_a_model_that_never_comes() -> None:
+    @on_sqs_batch("q")
+    def wrong(batch: SqsEvent, order: Order | None = None) -> None: ...
+
+    @on_sqs_batch("q")
+    def configured(batch: SqsEvent, order: Order = Order(id="1", total=1)) -> Order:  # noqa: B008
+        return order
+
+    [problem] = mistakes(wrong)
+    assert "parameter 'order': " in problem
+    assert "it would always be its default" in problem
+    assert call(configured, events.sqs_event("a").to_wire()) == Order(id="1", total=1)
+
+
+def test_a_get_request_does_not_fill_a_parameter_from_its_query() -> None:
+    @on_http("GET /orders")
+    def listing(limit: int = 10) -> None: ...
+
+    [problem] = mistakes(listing)
+    assert "parameter 'limit': would be the body, and a GET request has none" in problem
+    assert "event.query_string_parameters" in problem
+    assert "it would always be its default" in problem
+
+
+def test_a_get_request_leaves_a_default_of_what_nothing_sends() -> None:
+    class Database: ...
+
+    database = Database()
+
+    def handler(event: HttpEvent, database: Any, attempts=3) -> Any:  # type: ignore[no-untyped-def]
+        return database, attempts
+
+    handler.__annotations__["database"] = Database
+    handler.__defaults__ = (database, 3)
+    assert call(on_http("GET /orders")(handler), request()) == (database, 3)
+
+
+def test_a_path_parameter_that_cannot_be_filled_is_a_mistake_although_it_has_a_default() -> None:
+    class Opaque: ...
+
+    def handler(id: Any = None) -> None: ...
+
+    handler.__annotations__["id"] = Opaque
+    [problem] = mistakes(on_http("GET /orders/{id}")(handler))
+    assert "parameter 'id': no path parameter can become" in problem
+
+
+def test_each_of_several_sources_may_fill_a_parameter_of_its_own() -> None:
+    @on_s3("bucket")
+    @on_sns("topic")
+    def handler(stored: S3Event | None = None, told: SnsEvent | None = None) -> Any:
+        return type(stored).__name__, type(told).__name__
+
+    endpoints = App([handler]).freeze(Environment()).functions["handler"].endpoints
+    assert endpoints["s3"].call(events.s3_event().to_wire(), CONTEXT) == ("S3Event", "NoneType")
+    assert endpoints["sns"].call(events.sns_event("m").to_wire(), CONTEXT) == ("NoneType", "SnsEvent")
+
+
+def test_a_default_that_is_kept_does_not_move_the_arguments_behind_it() -> None:
+    @on_sqs_batch("q")
+    def anywhere(retries: int = 3, batch: SqsEvent = None, *, context: Context) -> Any:  # type: ignore[assignment]
+        return retries, type(batch).__name__, context
+
+    @on_sqs_batch("q")
+    def by_place(retries: int = 3, batch: SqsEvent = None, /) -> Any:  # type: ignore[assignment]
+        return retries, type(batch).__name__
+
+    wire = events.sqs_event("a").to_wire()
+    assert call(anywhere, wire) == (3, "SqsEvent", CONTEXT)
+    assert call(by_place, wire) == (3, "SqsEvent")
+
+
 def mistakes(handler: Callable[..., Any]) -> list[str]:
     with pytest.raises(ConfigurationError) as caught:
         App([handler]).freeze(Environment())

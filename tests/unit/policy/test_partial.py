@@ -51,7 +51,7 @@ def test_nothing_listed_is_success(response: object) -> None:
         True,
         False,
         0,
-        object(),
+        pytest.param(object(), id="no JSON"),
     ],
     ids=lambda response: repr(response)[:40],
 )

@@ -18,6 +18,7 @@ from eventflow.policy.retry import (
     after_throttle,
     before_attempt,
     destination_backoff,
+    message_backoff,
     reconnect_backoff,
     stream_backoff,
 )
@@ -119,6 +120,7 @@ def test_a_throttled_event_ends_within_its_age(age: float, jitters: list[float])
     [
         (destination_backoff, [1, 2, 4, 8], 300),
         (stream_backoff, [0.5, 1, 2, 4], 60),
+        (message_backoff, [1, 2, 4, 8], 60),
         (reconnect_backoff, [0.2, 0.4, 0.8, 1.6], 30),
     ],
 )
@@ -131,7 +133,7 @@ def test_backoffs_double_up_to_their_longest(
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
 def test_delays_never_decrease_and_jitter_halves_them_at_most(attempt: int, jitter: float) -> None:
-    for backoff in (destination_backoff, stream_backoff, reconnect_backoff):
+    for backoff in (destination_backoff, stream_backoff, message_backoff, reconnect_backoff):
         assert backoff(attempt) <= backoff(attempt + 1)
         assert backoff(attempt) / 2 <= backoff(attempt, jitter=jitter) <= backoff(attempt)
 

@@ -12,11 +12,14 @@ from eventflow.events import EventModel, SqsEvent, recognise
 from eventflow.testing.events import (
     EVENT_FACTORIES,
     EventFactory,
+    activemq_event,
+    documentdb_event,
     dynamodb_stream_event,
     eventbridge_event,
     http_event,
     kafka_event,
     kinesis_event,
+    rabbitmq_event,
     s3_event,
     scheduled_event,
     sns_event,
@@ -24,11 +27,14 @@ from eventflow.testing.events import (
 )
 
 FACTORIES: list[Callable[..., EventModel]] = [
+    activemq_event,
+    documentdb_event,
     dynamodb_stream_event,
     eventbridge_event,
     http_event,
     kafka_event,
     kinesis_event,
+    rabbitmq_event,
     s3_event,
     scheduled_event,
     sns_event,

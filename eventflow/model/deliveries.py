@@ -1,4 +1,4 @@
-"""Pending deliveries as JSON text, so that they survive with their event. No pickle: the file is user input."""
+"""Pending deliveries as JSON text, so that a store keeps them with their event. No pickle: stores are user input."""
 
 from __future__ import annotations
 
@@ -15,46 +15,47 @@ if TYPE_CHECKING:
 Attribute: TypeAlias = "str | int | bytes"
 
 
-def deliveries_to_json(deliveries: Iterable[PendingDelivery]) -> str:
+def encode_deliveries(deliveries: Iterable[PendingDelivery]) -> str:
+    """ASCII text that :func:`decode_deliveries` turns back into equal deliveries."""
     return json.dumps(
         [
             {
                 "service": delivery.destination.service,
                 "name": delivery.destination.name,
-                "message": _message_to_json(delivery.message),
+                "message": _encode_message(delivery.message),
             }
             for delivery in deliveries
         ]
     )
 
 
-def deliveries_from_json(text: str) -> tuple[PendingDelivery, ...]:
+def decode_deliveries(text: str | bytes) -> tuple[PendingDelivery, ...]:
     return tuple(
         PendingDelivery(
             destination=Destination(Service(entry["service"]), entry["name"]),
-            message=_message_from_json(entry["message"]),
+            message=_decode_message(entry["message"]),
         )
         for entry in json.loads(text)
     )
 
 
-def _message_to_json(message: OutboundMessage) -> dict[str, Any]:
+def _encode_message(message: OutboundMessage) -> dict[str, Any]:
     fields = {name: getattr(message, name) for name in OutboundMessage.__slots__}
-    attributes = {name: _attribute_to_json(value) for name, value in message.attributes.items()}
-    key = None if message.key is None else _attribute_to_json(message.key)
+    attributes = {name: _encode_attribute(value) for name, value in message.attributes.items()}
+    key = None if message.key is None else _encode_attribute(message.key)
     return fields | {"body": base64.b64encode(message.body).decode(), "attributes": attributes, "key": key}
 
 
-def _message_from_json(fields: dict[str, Any]) -> OutboundMessage:
-    attributes = {name: _attribute_from_json(value) for name, value in fields["attributes"].items()}
-    key = None if fields["key"] is None else _attribute_from_json(fields["key"])
+def _decode_message(fields: dict[str, Any]) -> OutboundMessage:
+    attributes = {name: _decode_attribute(value) for name, value in fields["attributes"].items()}
+    key = None if fields["key"] is None else _decode_attribute(fields["key"])
     decoded = {"body": base64.b64decode(fields["body"]), "attributes": attributes, "key": key}
     return OutboundMessage(**fields | decoded | {"resources": tuple(fields["resources"])})
 
 
-def _attribute_to_json(value: Attribute) -> str | int | dict[str, str]:
+def _encode_attribute(value: Attribute) -> str | int | dict[str, str]:
     return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
 
 
-def _attribute_from_json(value: str | int | dict[str, str]) -> Attribute:
+def _decode_attribute(value: str | int | dict[str, str]) -> Attribute:
     return base64.b64decode(value["base64"]) if isinstance(value, dict) else value

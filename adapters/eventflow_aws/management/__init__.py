@@ -1,0 +1,1 @@
+"""Provisioning, permissions and inspection of what an app names."""

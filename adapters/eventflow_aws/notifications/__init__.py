@@ -1,0 +1,1 @@
+"""S3, SNS, EventBridge and schedules: what they push, through a queue or over HTTP."""

@@ -1,0 +1,1 @@
+"""Destinations other than queues and streams."""

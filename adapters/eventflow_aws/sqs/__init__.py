@@ -1,0 +1,1 @@
+"""SQS: queues as sources, destinations and event queues."""

@@ -1,0 +1,1 @@
+"""Kinesis and DynamoDB Streams: shards, who reads them, and how far."""

@@ -1,0 +1,100 @@
+"""Apache Kafka behind the ports."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from eventflow.errors import AdapterError, ResourceNotFoundError
+from eventflow.model.destinations import Service
+from eventflow_kafka.clients import Clients
+from eventflow_kafka.cluster import Cluster
+from eventflow_kafka.environment import Environment, cluster_region
+from eventflow_kafka.logs import without_repeats
+from eventflow_kafka.options import KafkaOptions
+from eventflow_kafka.security import security
+from eventflow_kafka.sink import open_topic_sink
+from eventflow_kafka.source import open_topic_source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from eventflow.model.destinations import Destination
+    from eventflow.model.subscriptions import NotificationSubscription, QueueSubscription, StreamSubscription
+    from eventflow.ports import (
+        AdapterSettings,
+        DestinationSink,
+        EventQueueStore,
+        NotificationSource,
+        QueueSource,
+        ResourceStatus,
+        StreamSource,
+    )
+
+
+class KafkaAdapter:
+    """An Adapter for the topics of one Kafka cluster, Amazon MSK included: streams and destinations, nothing else.
+    Options: see :class:`~eventflow_kafka.options.KafkaOptions`. Topics are never made."""
+
+    def __init__(self, settings: AdapterSettings) -> None:
+        """Raises ConfigurationError if an option is wrong."""
+        self._settings = settings
+        self._options = KafkaOptions.parse(settings)
+        where = f"[environments.{settings.environment}] adapter kafka"
+        self._security = security(self._options, where=where, region=cluster_region(self._options, settings))
+        self._stack = AsyncExitStack()
+        self._environment: Environment | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connects to nothing yet: clients are made when they are used."""
+        self._stack.enter_context(without_repeats())
+        clients = await self._stack.enter_async_context(Clients(self._options, self._security))
+        cluster = Cluster(clients)
+        self._stack.callback(cluster.close)
+        self._environment = Environment(self._settings, self._options, clients, cluster)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._environment = None
+        await self._stack.aclose()
+
+    async def stream_source(self, subscription: StreamSubscription) -> StreamSource:
+        if subscription.service is not Service.KAFKA:
+            _refuse(subscription.service, subscription.name)
+        return await open_topic_source(self._opened, subscription)
+
+    async def sink(self, destination: Destination) -> DestinationSink:
+        if destination.service is not Service.KAFKA:
+            _refuse(destination.service, destination.name)
+        return await open_topic_sink(self._opened, destination.name)
+
+    async def queue_source(self, subscription: QueueSubscription) -> QueueSource:
+        _refuse(subscription.service, subscription.name)
+
+    async def notification_source(self, subscription: NotificationSubscription) -> NotificationSource:
+        _refuse(type(subscription).__name__, subscription.name)
+
+    async def event_queue(self, name: str) -> EventQueueStore:
+        mend = 'name a store that keeps events, e.g. event_queue = "sqs:shop-events"'
+        raise ResourceNotFoundError(f"event queue {name}", "the kafka adapter serves topics only", mend=mend)
+
+    async def resources(self) -> Sequence[ResourceStatus]:
+        """Nothing: a cluster's topics are the cluster's."""
+        return ()
+
+    @property
+    def _opened(self) -> Environment:
+        if self._environment is None:
+            raise AdapterError(self._settings.environment, "the environment is not open; use `async with` first")
+        return self._environment
+
+
+def _refuse(service: str, name: str) -> NoReturn:
+    mend = "give it an adapter of its own: [environments.<name>.sources.<service>]"
+    raise ResourceNotFoundError(f"{service}:{name}", "the kafka adapter serves Kafka topics only", mend=mend)

@@ -1,0 +1,189 @@
+"""What an environment says about its Kafka cluster, checked. No message repeats a password."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from eventflow.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from eventflow.ports import AdapterSettings
+
+USERNAME_VARIABLE: Final = "EVENTFLOW_KAFKA_USERNAME"
+PASSWORD_VARIABLE: Final = "EVENTFLOW_KAFKA_PASSWORD"
+KEY_PASSWORD_VARIABLE: Final = "EVENTFLOW_KAFKA_KEY_PASSWORD"
+
+
+class Authentication(StrEnum):
+    """How clients and brokers know each other. All but ``plain`` encrypt the connection and check the brokers'
+    certificates."""
+
+    PLAIN = "plain"
+    """Not at all: no encryption, no credentials."""
+    TLS = "tls"
+    MTLS = "mtls"
+    """The client has a certificate, too."""
+    SASL_PLAIN = "sasl-plain"
+    SASL_SCRAM = "sasl-scram"
+    """SHA-512, which is Amazon MSK's."""
+    SASL_SCRAM_256 = "sasl-scram-256"
+    SASL_SCRAM_512 = "sasl-scram-512"
+    MSK_IAM = "msk-iam"
+    """Amazon MSK with AWS credentials, from wherever AWS's own tools take them."""
+
+    @property
+    def has_password(self) -> bool:
+        return self.value.startswith("sasl-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaOptions:
+    """Everything that a table with ``adapter = "kafka"`` may say.
+
+    ``bootstrap_servers`` is a list of ``host:port``, or text with commas between them. ``authentication`` is one of
+    Authentication. ``username`` and password come from EVENTFLOW_KAFKA_USERNAME and EVENTFLOW_KAFKA_PASSWORD unless
+    the table has ``username``, ``username_file`` or ``password_file``. ``ca_file`` holds the certificates to trust
+    instead of the system's; ``cert_file`` and ``key_file`` are the client's own, all in PEM; the password of an
+    encrypted key is in EVENTFLOW_KAFKA_KEY_PASSWORD.
+    ``cluster_arn`` is for Amazon MSK: events then name it, and are ``aws:kafka``; without it the cluster is
+    self-managed. ``client_id`` is how brokers' logs and quotas call this program.
+    A process that says nothing for ``session_timeout_seconds`` loses its partitions to others. In a rebalance, a
+    process has ``rebalance_timeout_seconds`` to finish what runs and give its partitions up.
+    """
+
+    bootstrap_servers: tuple[str, ...]
+    authentication: Authentication = Authentication.PLAIN
+    username: str | None = None
+    username_file: str | None = None
+    password_file: str | None = None
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    cluster_arn: str | None = None
+    client_id: str = "eventflow"
+    session_timeout_seconds: float = 20
+    rebalance_timeout_seconds: float = 30
+    password: str | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.authentication.has_password:
+            object.__setattr__(self, "username", _secret(self.username, self.username_file, USERNAME_VARIABLE))
+            object.__setattr__(self, "password", _secret(None, self.password_file, PASSWORD_VARIABLE))
+
+    @classmethod
+    def parse(cls, settings: AdapterSettings) -> KafkaOptions:
+        """Raises ConfigurationError naming every key that does not exist and every value that cannot be."""
+        options = settings.options
+        problems = list(_problems(f"[environments.{settings.environment}] adapter kafka", options))
+        if problems:
+            raise ConfigurationError(problems)
+        servers = tuple(_servers(options["bootstrap_servers"]))
+        authentication = Authentication(options.get("authentication", Authentication.PLAIN))
+        return cls(**{**options, "bootstrap_servers": servers, "authentication": authentication})
+
+
+_KNOWN: Final = tuple(option.name for option in fields(KafkaOptions) if option.init)
+_FILES: Final = ("username_file", "password_file", "ca_file", "cert_file", "key_file")
+_SECONDS: Final = {"session_timeout_seconds": (6, 1_800), "rebalance_timeout_seconds": (6, 3_600)}
+"""Brokers take no session timeout below 6 s or above 30 min unless they were told to."""
+_SERVER: Final = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
+_CLUSTER_ARN: Final = re.compile(r"arn:aws[a-z-]*:kafka:[a-z0-9-]+:\d{12}:cluster/[^/\s]+/[^/\s]+")
+
+
+def _problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
+    for key, value in options.items():
+        if key == "password":
+            hint = f"set {PASSWORD_VARIABLE}, or name a password_file"
+            yield Problem(where=where, field=key, message="does not belong into a file of settings", hint=hint)
+        elif key not in _KNOWN:
+            hint = f"known: {', '.join(_KNOWN)}"
+            yield Problem(where=where, field=key, message="is not an option of the kafka adapter", hint=hint)
+        elif (wanted := _wanted(key, value)) is not None:
+            yield Problem(where=where, field=key, message=f"{value!r} is not allowed", hint=wanted)
+    if "bootstrap_servers" not in options:
+        hint = 'for example ["b-1.example.com:9092", "b-2.example.com:9092"]'
+        yield Problem(where=where, field="bootstrap_servers", message="is missing", hint=hint)
+    if options.get("authentication", Authentication.PLAIN) in list(Authentication):
+        yield from _authentication_problems(where, options)
+
+
+def _wanted(key: str, value: object) -> str | None:
+    """What would be right for an option; ``None`` if it is."""
+    if key == "bootstrap_servers":
+        return None if _servers(value) else 'a list of host:port, e.g. ["b-1.example.com:9092"]'
+    if key == "authentication":
+        return None if value in list(Authentication) else f"one of {', '.join(Authentication)}"
+    if key in _SECONDS:
+        low, high = _SECONDS[key]
+        number = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+        return None if number else f"{low} to {high} seconds"
+    if not isinstance(value, str) or not value:
+        return "text"
+    if key in _FILES and not Path(value).is_file():
+        return "the path of a file"
+    if key == "cluster_arn" and not _CLUSTER_ARN.fullmatch(value):
+        return "the ARN of an MSK cluster, arn:aws:kafka:<region>:<account>:cluster/<name>/<id>"
+    return None
+
+
+def _authentication_problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
+    """What belongs to another authentication than the one chosen, and what the chosen one lacks."""
+    chosen = Authentication(options.get("authentication", Authentication.PLAIN))
+    for key in ("username", "username_file", "password_file"):
+        if key in options and not chosen.has_password:
+            yield _pointless(where, key, chosen, "sasl-plain, sasl-scram, sasl-scram-256 or sasl-scram-512")
+    for key in ("cert_file", "key_file"):
+        if key in options and chosen is not Authentication.MTLS:
+            yield _pointless(where, key, chosen, "mtls")
+        elif key not in options and chosen is Authentication.MTLS:
+            yield Problem(where=where, field=key, message='is missing: authentication is "mtls"', hint="a file in PEM")
+    if "ca_file" in options and chosen is Authentication.PLAIN:
+        yield _pointless(where, "ca_file", chosen, "tls")
+    if chosen.has_password:
+        yield from _password_problems(where, options, chosen)
+
+
+def _password_problems(where: str, options: Mapping[str, Any], chosen: Authentication) -> Iterator[Problem]:
+    if {"username", "username_file"} <= options.keys():
+        yield Problem(
+            where=where, field="username_file", message="there is a username already", hint="keep one of them"
+        )
+    if not ({"username", "username_file"} & options.keys() or os.environ.get(USERNAME_VARIABLE)):
+        hint = f"set it, or {USERNAME_VARIABLE}, or username_file"
+        yield Problem(where=where, field="username", message=f'is missing: authentication is "{chosen}"', hint=hint)
+    if "password_file" not in options and not os.environ.get(PASSWORD_VARIABLE):
+        hint = f"set {PASSWORD_VARIABLE}, or name a file with it"
+        message = f'there is no password: authentication is "{chosen}"'
+        yield Problem(where=where, field="password_file", message=message, hint=hint)
+
+
+def _pointless(where: str, key: str, chosen: Authentication, needed: str) -> Problem:
+    message = f'does nothing: authentication is "{chosen}"'
+    return Problem(where=where, field=key, message=message, hint=f"authentication = {needed}, or leave it out")
+
+
+def _servers(value: object) -> list[str]:
+    """The addresses, or nothing if any is not one."""
+    listed = value.split(",") if isinstance(value, str) else value
+    if not isinstance(listed, list | tuple) or not all(isinstance(server, str) for server in listed):
+        return []
+    servers = [server.strip() for server in listed]
+    return servers if all(map(_is_server, servers)) else []
+
+
+def _is_server(text: str) -> bool:
+    match = _SERVER.fullmatch(text)
+    return match is not None and 0 < int(match[2]) < 65_536
+
+
+def _secret(given: str | None, file: str | None, variable: str) -> str | None:
+    if given is not None:
+        return given
+    return os.environ.get(variable) if file is None else Path(file).read_text(encoding="utf-8").strip()

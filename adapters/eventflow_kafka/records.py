@@ -1,0 +1,51 @@
+"""Kafka's records as eventflow's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from eventflow.model.records import StreamRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aiokafka import ConsumerRecord
+
+    from eventflow.model.records import PartitionId
+
+TIMESTAMP_TYPES: Final = ("CREATE_TIME", "LOG_APPEND_TIME")
+
+
+class RecordFactory:
+    """Makes the records of one partition. Those without headers share their attributes."""
+
+    __slots__ = ("_attributes", "_name")
+
+    def __init__(self, name: PartitionId, topic: str, partition: int) -> None:
+        self._name = name
+        self._attributes: tuple[Mapping[str, Any], ...] = tuple(
+            {"topic": topic, "partition": partition, "timestampType": timestamp_type, "headers": ()}
+            for timestamp_type in TIMESTAMP_TYPES
+        )
+
+    def make(self, records: Iterable[ConsumerRecord]) -> tuple[StreamRecord, ...]:
+        """Neutral records, in the same order."""
+        name, attributes, with_headers = self._name, self._attributes, self._with_headers
+        return tuple(
+            [
+                StreamRecord(
+                    name,
+                    record.offset,
+                    record.key,
+                    record.value,
+                    record.timestamp / 1000,
+                    with_headers(record) if record.headers else attributes[record.timestamp_type],
+                )
+                for record in records
+            ]
+        )
+
+    def _with_headers(self, record: ConsumerRecord) -> Mapping[str, Any]:
+        # A header may be null in Kafka; in an event, a header has bytes.
+        headers = [(name, b"" if value is None else value) for name, value in record.headers]
+        return {**self._attributes[record.timestamp_type], "headers": headers}

@@ -1,0 +1,87 @@
+"""How connections to brokers are encrypted and authenticated, as aiokafka's clients want to be told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka.abc import AbstractTokenProvider
+
+from eventflow.errors import ConfigurationError, Problem
+from eventflow_kafka.options import KEY_PASSWORD_VARIABLE, Authentication
+
+if TYPE_CHECKING:
+    from eventflow_kafka.options import KafkaOptions
+
+_MECHANISMS: Final = {
+    Authentication.SASL_PLAIN: "PLAIN",
+    Authentication.SASL_SCRAM: "SCRAM-SHA-512",
+    Authentication.SASL_SCRAM_256: "SCRAM-SHA-256",
+    Authentication.SASL_SCRAM_512: "SCRAM-SHA-512",
+}
+
+
+def security(options: KafkaOptions, *, where: str, region: str) -> dict[str, Any]:
+    """The arguments of aiokafka's clients. ``region`` is the cluster's, for MSK.
+
+    Raises ConfigurationError if certificates cannot be read, or AWS's signer is not installed.
+    """
+    chosen = options.authentication
+    if chosen is Authentication.PLAIN:
+        return {"security_protocol": "PLAINTEXT"}
+    arguments: dict[str, Any] = {"ssl_context": _ssl_context(options, where)}
+    if chosen in (Authentication.TLS, Authentication.MTLS):
+        return {"security_protocol": "SSL", **arguments}
+    arguments["security_protocol"] = "SASL_SSL"
+    if chosen is Authentication.MSK_IAM:
+        provider = MskTokenProvider(region, where)
+        return {**arguments, "sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": provider}
+    return {
+        **arguments,
+        "sasl_mechanism": _MECHANISMS[chosen],
+        "sasl_plain_username": options.username,
+        "sasl_plain_password": options.password,
+    }
+
+
+class MskTokenProvider(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
+    """Signs in to Amazon MSK with AWS credentials, for every connection anew: a token lasts 15 minutes."""
+
+    def __init__(self, region: str, where: str) -> None:
+        try:
+            from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
+        except ImportError as exc:
+            hint = 'pip install "eventflow[kafka]"'
+            message = 'needs the package aws-msk-iam-sasl-signer-python for "msk-iam"'
+            raise ConfigurationError(
+                [Problem(where=where, field="authentication", message=message, hint=hint)]
+            ) from exc
+        self._sign = MSKAuthTokenProvider.generate_auth_token
+        self._region = region
+
+    async def token(self) -> str:
+        """Credentials may come over the network, so they are fetched in a thread."""
+        signed, _ = await asyncio.get_running_loop().run_in_executor(None, self._sign, self._region)
+        return str(signed)
+
+
+def _ssl_context(options: KafkaOptions, where: str) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=options.ca_file)
+    except (ssl.SSLError, OSError) as exc:
+        raise _unreadable(where, "ca_file", options.ca_file, exc) from exc
+    if options.cert_file is not None:
+        try:
+            # Without a password given, OpenSSL asks for it at the terminal.
+            context.load_cert_chain(options.cert_file, options.key_file, os.environ.get(KEY_PASSWORD_VARIABLE, ""))
+        except (ssl.SSLError, OSError, ValueError) as exc:
+            raise _unreadable(where, "cert_file", f"{options.cert_file} with {options.key_file}", exc) from exc
+    return context
+
+
+def _unreadable(where: str, key: str, value: str | None, exc: Exception) -> ConfigurationError:
+    hint = f"certificates and key in PEM; the password of an encrypted key in {KEY_PASSWORD_VARIABLE}"
+    reason = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or str(exc)
+    return ConfigurationError([Problem(where=where, field=key, message=f"cannot read {value}: {reason}", hint=hint)])

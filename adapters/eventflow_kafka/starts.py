@@ -1,0 +1,88 @@
+"""Where a consumer group begins to read a partition."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+from eventflow.errors import LeaseLostError
+from eventflow.model.mapping import StartingPosition
+from eventflow_kafka.checkpoints import START, decode
+from eventflow_kafka.cluster import Committed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from aiokafka import TopicPartition
+
+    from eventflow.model.mapping import StreamMapping
+    from eventflow.model.records import Checkpoint
+    from eventflow_kafka.cluster import Cluster
+
+_log = logging.getLogger(__name__)
+
+
+class Start(NamedTuple):
+    """The offset to read from, and what was committed before it. ``fixed`` is false if the offset would be another
+    one next time, unless it is committed now."""
+
+    offset: int
+    checkpoint: Checkpoint | None = None
+    fixed: bool = True
+
+
+class StartingPoints:
+    """The starting points of one group in one topic.
+
+    Only a group that has no offset in the whole topic is new. A partition that was added to the topic of a known
+    group is read from its beginning, whatever the mapping says: what it holds came after the subscription.
+    """
+
+    def __init__(self, cluster: Cluster, group: str, topic: str, mapping: StreamMapping, *, resource: str) -> None:
+        self._cluster = cluster
+        self._group = group
+        self._topic = topic
+        self._mapping = mapping
+        self._resource = resource
+
+    async def check(self) -> None:
+        """Raises ResourceNotFoundError if there is no such topic, UnavailableError, AccessDeniedError."""
+        await self._cluster.partitions(self._topic, resource=self._resource)
+
+    async def subscribe(self) -> None:
+        """Check that the topic exists; fix where a new group starts that wants nothing older than now."""
+        partitions = await self._cluster.partitions(self._topic, resource=self._resource)
+        if self._mapping.starting_position is not StartingPosition.LATEST:
+            return
+        if await self._cluster.committed(self._group, partitions, resource=self._resource):
+            return
+        ends = await self._cluster.end(partitions, resource=self._resource)
+        offsets = {partition: Committed(offset, START) for partition, offset in ends.items()}
+        try:
+            await self._cluster.commit(self._group, offsets, resource=self._resource)
+        except LeaseLostError as exc:
+            # Somebody has joined: members fix the start of what they are given.
+            _log.debug("%s: %s", self._resource, exc)
+
+    async def of(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Start]:
+        """Where to begin in these. Raises ResourceNotFoundError if the topic is gone, UnavailableError."""
+        topic = await self._cluster.partitions(self._topic, resource=self._resource)
+        committed = await self._cluster.committed(self._group, topic, resource=self._resource)
+        starts = {
+            partition: Start(entry.offset, decode(entry.offset, entry.text))
+            for partition, entry in committed.items()
+            if partition in partitions
+        }
+        fresh = [partition for partition in partitions if partition not in starts]
+        return {**starts, **await self._fresh(fresh, known=bool(committed))} if fresh else starts
+
+    async def _fresh(self, partitions: Collection[TopicPartition], *, known: bool) -> dict[TopicPartition, Start]:
+        position, fixed = self._mapping.starting_position, True
+        if position is StartingPosition.AT_TIMESTAMP and self._mapping.starting_timestamp is not None:
+            timestamp = self._mapping.starting_timestamp.timestamp()
+            offsets = await self._cluster.at(partitions, timestamp=timestamp, resource=self._resource)
+        elif position is StartingPosition.LATEST and not known:
+            offsets, fixed = await self._cluster.end(partitions, resource=self._resource), False
+        else:
+            offsets = await self._cluster.beginning(partitions, resource=self._resource)
+        return {partition: Start(offset, fixed=fixed) for partition, offset in offsets.items()}

@@ -1,0 +1,82 @@
+"""Every way to sign in to Apache Kafka that a test server can offer, in real time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eventflow.errors import AccessDeniedError, EventflowError, UnavailableError
+from eventflow.model.destinations import Destination, OutboundMessage, Service
+from eventflow_kafka.options import PASSWORD_VARIABLE, USERNAME_VARIABLE
+from tests.contract.kafka_topics import administration, create_topic, kafka_adapter
+from tests.servers.kafka import PASSWORD, USER
+from tests.servers.server import Server
+
+pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+
+LISTENERS = {
+    "tls": "SSL",
+    "mtls": "MUTUAL_TLS",
+    "sasl-plain": "SASL_SSL",
+    "sasl-scram": "SASL_SSL",
+    "sasl-scram-256": "SASL_SSL",
+    "sasl-scram-512": "SASL_SSL",
+}
+
+
+def options(server: Server, authentication: str) -> dict[str, Any]:
+    assert server.certificates is not None
+    own = {"cert_file": str(server.certificates / "client.pem"), "key_file": str(server.certificates / "client.key")}
+    return {
+        "bootstrap_servers": server.addresses[LISTENERS[authentication]],
+        "authentication": authentication,
+        "ca_file": str(server.certificates / "ca.pem"),
+        **(own if authentication == "mtls" else {}),
+    }
+
+
+async def send(server: Server, **given: Any) -> None:
+    async with administration(server) as admin:
+        name = await create_topic(admin, 1)
+    async with kafka_adapter(server, **given) as adapter:
+        sink = await adapter.sink(Destination(Service.KAFKA, name))
+        await sink.send(OutboundMessage(body=b"1"))
+
+
+@pytest.mark.parametrize("authentication", LISTENERS)
+async def test_client_signs_in(authentication: str, kafka_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(USERNAME_VARIABLE, USER)
+    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
+    await send(kafka_server, **options(kafka_server, authentication))
+
+
+async def test_password_may_be_in_a_file(kafka_server: Server, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    given = {"username": USER, "password_file": str(tmp_path / "password")}
+    await send(kafka_server, **options(kafka_server, "sasl-scram"), **given)
+
+
+@pytest.mark.parametrize("authentication", ["sasl-plain", "sasl-scram-256"])
+async def test_wrong_password_is_denied_and_not_repeated(
+    authentication: str, kafka_server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(USERNAME_VARIABLE, USER)
+    monkeypatch.setenv(PASSWORD_VARIABLE, "wr0ng-one")
+    with pytest.raises(AccessDeniedError) as raised:
+        await send(kafka_server, **options(kafka_server, authentication))
+    assert "wr0ng-one" not in f"{raised.value} {raised.value.__cause__!r} {caplog.text}"
+
+
+async def test_certificate_that_nobody_knows_is_denied(kafka_server: Server) -> None:
+    given = options(kafka_server, "tls")
+    del given["ca_file"]
+    with pytest.raises(AccessDeniedError, match="ca_file"):
+        await send(kafka_server, **given)
+
+
+async def test_plain_client_of_a_server_that_encrypts_is_told_something(kafka_server: Server) -> None:
+    with pytest.raises(EventflowError, match="kafka:topic-") as raised:
+        await send(kafka_server, bootstrap_servers=kafka_server.addresses["SSL"])
+    assert isinstance(raised.value, UnavailableError)

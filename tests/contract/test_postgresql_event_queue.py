@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from eventflow.testing.event_queue_cases import EVENT_QUEUE_CASES, EventQueueCase
+from eventflow.testing.harness import Capability, EventQueueHarness, case_name
+from eventflow_postgresql import PostgresqlAdapter
+from tests.contract.postgresql import WallClock, postgresql_settings
+from tests.servers.server import Server
+
+LEASE_SECONDS = 4
+"""Longer than any case leaves a claim alone that is to stay."""
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("case", EVENT_QUEUE_CASES, ids=case_name)
+async def test_event_queues(case: EventQueueCase, postgresql_server: Server) -> None:
+    settings = postgresql_settings(postgresql_server.dsn, lease_seconds=LEASE_SECONDS)
+    async with PostgresqlAdapter(settings) as adapter, PostgresqlAdapter(settings) as other_adapter:
+        harness = EventQueueHarness(
+            adapter=adapter,
+            other_adapter=other_adapter,
+            clock=WallClock(),
+            name=f"case-{uuid4()}",
+            capabilities=frozenset(
+                {Capability.DUE_ORDER, Capability.IDEMPOTENT_PUT, Capability.LEASES}
+            ),  # all that the cases ask for
+        )
+        await case(harness)

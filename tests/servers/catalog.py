@@ -1,0 +1,52 @@
+"""The servers there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+from tests.servers import activemq, dynamodb, elasticmq, kafka, kinesis, localstack, mongodb, moto, postgresql, rabbitmq
+from tests.servers.server import Server
+
+
+class Kind(Protocol):
+    """One kind of server; its module is one."""
+
+    @property
+    def VERSION(self) -> str:
+        """What is installed; another version is installed anew."""
+        ...
+
+    def install(self, directory: Path, /) -> None:
+        """Install into an empty directory of its own."""
+        ...
+
+    def program(self, directory: Path, /) -> Path:
+        """The file that is run: an installation without it is not complete."""
+        ...
+
+    def start(self, directory: Path, scratch: Path, /, *, port: int) -> Server:
+        """Start on loopback and return once it answers.
+
+        ``scratch`` is a directory for this server alone; started again in the same one, it finds its data.
+
+        Raises:
+            ServerStartError: it ended, or did not answer in time.
+        """
+        ...
+
+
+SERVERS: Final[Mapping[str, Kind]] = {
+    "moto": moto,
+    "localstack": localstack,
+    "kafka": kafka,
+    "dynamodb": dynamodb,
+    "elasticmq": elasticmq,
+    "activemq": activemq,
+    "mongodb": mongodb,
+    "rabbitmq": rabbitmq,
+    "kinesis": kinesis,
+    "postgresql": postgresql,
+}
+"""Those whose installation takes longest come first."""
