@@ -83,6 +83,7 @@ class EventPath:
         self._dispatcher: Dispatcher[Work] = Dispatcher(
             handle, workers=capacity, capacity=capacity, tasks=tasks, in_groups=True
         )
+        self._unsettled: set[str] = set()
         self._expected = 0
         self._fewer_expected: asyncio.Future[None] | None = None
         destinations.serve_functions(self.accept)
@@ -214,8 +215,7 @@ class EventPath:
                 await self._store.reschedule(work.keep)
         except AdapterError as exc:
             return self._not_settled(work, exc)
-        if work.failures:
-            self._report(SETTLING, None)
+        self._over(work)
         return None
 
     async def _handle_claimed(self, work: Work) -> float | None:
@@ -226,13 +226,22 @@ class EventPath:
                 pause = await self._handle(work)
             work.scope = None
         if work.lost:
+            self._over(work)
             return None
         if pause is None and self._claims is not None:
             self._claims.end(work)
         return pause
 
+    def _over(self, work: Work) -> None:
+        """It is settled, or somebody else's: if it could not be settled before, and no other, all is well again."""
+        if work.failures:
+            self._unsettled.discard(work.event.request_id)
+            if not self._unsettled:
+                self._report(SETTLING, None)
+
     def _not_settled(self, work: Work, exc: AdapterError) -> float:
         work.failures += 1
+        self._unsettled.add(work.event.request_id)
         self._report(SETTLING, str(exc))
         event = work.event
         _log.warning("event %s of %s could not be settled yet: %s", event.request_id, event.function_name, exc)

@@ -910,6 +910,21 @@ async def test_the_handler_of_an_event_that_somebody_else_has_is_stopped_and_set
         assert request_id in store.events
 
 
+async def test_an_event_that_is_lost_before_its_end_could_be_stored_is_no_problem_any_more() -> None:
+    @function
+    async def handler() -> None: ...
+
+    leased = LeasedStore(VirtualClock(), lease_seconds=30)
+    store = FaultyEventQueueStore(leased, {("delete", EVERY): unavailable})
+    async with running([handler], store=store) as run:
+        request_id = await run.accept("handler")
+        await anyio.sleep(5)
+        assert list(run.problems) == ["event queue (settling)"]
+        leased.take_away(request_id)
+        await anyio.sleep(300)
+        assert run.problems == {}
+
+
 async def test_claims_are_renewed_while_what_is_left_drains() -> None:
     @function(timeout_seconds=900)
     async def handler() -> None:
