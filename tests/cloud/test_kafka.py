@@ -104,7 +104,7 @@ def test_a_stop_with_all_lanes_busy_loses_and_repeats_nothing(kafka_server: Serv
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with load(kafka_server, topic, count=100) as sent:
         with app.serve() as serving:
-            wait_until(lambda: len(ledger.entries()) > 20, seconds=30, what="the lanes work")
+            wait_until(lambda: len(ledger.entries()) > 20, seconds=90, what="the lanes work")
             serving.process.send_signal(signal.SIGTERM)
             assert serving.process.wait(timeout=30) == 0
         assert ledger.missing(sent), "everything was handled before the stop"
@@ -119,13 +119,13 @@ def test_a_rolling_deployment_loses_and_repeats_nothing(kafka_server: Server, tm
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with app.serve() as old:
         with load(kafka_server, topic) as sent:
-            wait_until(lambda: len(ledger.entries()) > 50, seconds=30, what="the old process works")
+            wait_until(lambda: len(ledger.entries()) > 50, seconds=90, what="the old process works")
             with app.serve():
-                wait_until(lambda: len(ledger.processes()) == 2, seconds=30, what="the new one has its share")
+                wait_until(lambda: len(ledger.processes()) == 2, seconds=90, what="the new one has its share")
                 old.process.send_signal(signal.SIGTERM)
                 assert old.process.wait(timeout=30) == 0
                 known = len(sent)
-                wait_until(lambda: len(sent) > known + 200, seconds=30, what="the load goes on")
+                wait_until(lambda: len(sent) > known + 200, seconds=90, what="the load goes on")
                 nothing_is_missing(ledger, list(sent))
         with app.serve():
             nothing_is_missing(ledger, sent)
@@ -152,9 +152,9 @@ def test_a_broker_that_is_killed_under_load_loses_nothing(
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with app.serve() as serving:
         with load(private.server, topic) as sent:
-            wait_until(lambda: len(ledger.entries()) > 100, seconds=30, what="the load is handled")
+            wait_until(lambda: len(ledger.entries()) > 100, seconds=90, what="the load is handled")
             private.kill()
-            wait_until(lambda: serving.readiness()[0] == 503, seconds=30, what="readyz says so")
+            wait_until(lambda: serving.readiness()[0] == 503, seconds=90, what="readyz says so")
             assert topic in serving.readiness()[1]
             private.restart()
             wait_until(lambda: serving.readiness()[0] == 200, seconds=60, what=lambda: serving.readiness()[1])
