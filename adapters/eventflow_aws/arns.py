@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from eventflow.errors import ResourceNotFoundError
-from eventflow_aws.names import Arn
+from eventflow_aws.names import ARN_FORMS, Arn
 
 if TYPE_CHECKING:
     from eventflow_aws.names import Names
@@ -17,16 +17,6 @@ UNKNOWN_ACCOUNT: Final = "000000000000"
 _QUEUE_URL: Final = re.compile(
     r"https?://(?:sqs\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?|[^/]+)/(?P<account>\d{12})/(?P<name>[^/]+)"
 )
-_SERVICES: Final = {
-    "sqs": ("sqs", ""),
-    "sns": ("sns", ""),
-    "s3": ("s3", ""),
-    "eventbridge": ("events", "event-bus/"),
-    "kinesis": ("kinesis", "stream/"),
-    "dynamodb": ("dynamodb", "table/"),
-    "function": ("lambda", "function:"),
-}
-"""The service of an ARN, and what precedes the name in it, by the service of a logical name."""
 
 
 class KnownArn(NamedTuple):
@@ -55,9 +45,9 @@ class Arns:
             self._names.plain(resource)  # is it of this service?
             return KnownArn(physical)
         kind = resource.partition(":")[0]
-        if kind not in _SERVICES:
+        if kind not in ARN_FORMS:
             raise ResourceNotFoundError(resource, f"the aws adapter does not serve {kind}")
-        service, prefix = _SERVICES[kind]
+        service, prefix = ARN_FORMS[kind]
         if service == "s3":
             return KnownArn(f"arn:{self._partition}:s3:::{physical}")
         url = _QUEUE_URL.fullmatch(physical)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from eventflow.errors import AdapterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+ARN_FORMS: Final = {
+    "sqs": ("sqs", ""),
+    "sns": ("sns", ""),
+    "s3": ("s3", ""),
+    "eventbridge": ("events", "event-bus/"),
+    "schedule": ("scheduler", "schedule/default/"),
+    "kinesis": ("kinesis", "stream/"),
+    "dynamodb": ("dynamodb", "table/"),
+    "function": ("lambda", "function:"),
+}
+"""The service of an ARN, and what precedes the name in it, by the service of a logical name."""
 
 
 class Arn(NamedTuple):
@@ -54,12 +67,8 @@ class Names:
         if arn is None:
             return physical.rpartition("/")[2] if "://" in physical else physical
         service = resource.partition(":")[0]
-        expected = _ARN_SERVICES.get(service, service)
+        expected, _ = ARN_FORMS.get(service, (service, ""))
         if arn.service != expected:
             message = f"is bound to {physical}, which is of {arn.service}"
             raise AdapterError(resource, message, mend=f"bind it to a name or an ARN of {expected}")
         return arn.name
-
-
-_ARN_SERVICES = {"eventbridge": "events", "function": "lambda", "schedule": "scheduler"}
-"""Where the service in an ARN is called otherwise."""

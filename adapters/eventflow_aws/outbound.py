@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from eventflow.errors import AdapterError, InvalidMessageError
-from eventflow_aws.arns import UNKNOWN_ACCOUNT
 from eventflow_aws.faults import error_code, translated
-from eventflow_aws.names import Arn
+from eventflow_aws.names import ARN_FORMS, Arn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,38 +27,23 @@ NOT_ALLOWED: Final = frozenset(
 )
 """How services say that the credentials are fine and may not do this. The number is all that a HEAD request has."""
 
-_REGIONAL: Final = {
-    "sns": ("sns", ""),
-    "eventbridge": ("events", "event-bus/"),
-    "function": ("lambda", "function:"),
-    "kinesis": ("kinesis", "stream/"),
-    "dynamodb": ("dynamodb", "table/"),
-}
-"""The service in an ARN, and what stands before the name there, by the service of a logical name."""
-
 
 async def regional_arn(env: Environment, resource: str) -> Arn:
     """The ARN of a topic, bus, function, stream or table: the one it is bound to, else one of this account and region.
 
     Raises AdapterError if it is bound to another service's ARN, or to one of another region, which these APIs refuse.
     """
-    service, prefix = _REGIONAL[resource.partition(":")[0]]
+    service, prefix = ARN_FORMS[resource.partition(":")[0]]
     region = env.clients.region
     physical = env.names.physical(resource)
     arn = Arn.parse(physical)
     if arn is None:
-        return Arn(env.clients.partition, service, region, await _account_id(env), prefix + physical)
+        return Arn(env.clients.partition, service, region, await env.clients.account_id(), prefix + physical)
     env.names.plain(resource)  # is it of this service?
     if arn.region != region:
         message = f'is bound to {physical}, and this environment is in {region}; set region = "{arn.region}"'
         raise AdapterError(resource, message)
     return arn
-
-
-async def _account_id(env: Environment) -> str:
-    """What the environment says; else whose credentials these are."""
-    stated = env.settings.account_id
-    return stated if stated != UNKNOWN_ACCOUNT else await env.clients.account_id()
 
 
 @contextmanager

@@ -7,13 +7,13 @@ import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from eventflow.model.deliveries import decode_deliveries, encode_deliveries
-from eventflow.model.invocation import QueuedEvent
+from eventflow.model.deliveries import encode_deliveries, stored_event
 from eventflow.ports import EventQueueStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from eventflow.model.invocation import QueuedEvent
     from eventflow_local.database import Database
     from eventflow_local.owners import Owner
 
@@ -141,7 +141,7 @@ class LocalEventQueueStore:
         connection.executemany(
             "UPDATE events SET claimant = ? WHERE request_id = ?", [(self._claimant, row[0]) for row in rows]
         )
-        return _Claimed([_event(row) for row in rows], look_again_at)
+        return _Claimed([stored_event(row) for row in rows], look_again_at)
 
 
 def _chunks(rows: list[Any]) -> Iterator[list[Any]]:
@@ -199,22 +199,6 @@ def _due(connection: sqlite3.Connection, queue: str, now: float, limit: int) -> 
         " ORDER BY due_at, rowid LIMIT ?",
         (queue, now, limit),
     ).fetchall()
-
-
-def _event(row: tuple[Any, ...]) -> QueuedEvent:
-    request_id, function_name, source, payload, accepted_at, due_at, attempt, backoffs, deliveries, tries = row
-    return QueuedEvent(
-        request_id=request_id,
-        function_name=function_name,
-        source=source,
-        payload=payload,
-        accepted_at=accepted_at,
-        due_at=due_at,
-        attempt=attempt,
-        backoffs=backoffs,
-        deliveries=decode_deliveries(deliveries) if deliveries else (),
-        delivery_attempt=tries,
-    )
 
 
 def _next_due(connection: sqlite3.Connection, queue: str) -> float:

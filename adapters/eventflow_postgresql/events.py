@@ -7,8 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
-from eventflow.model.deliveries import decode_deliveries, encode_deliveries
-from eventflow.model.invocation import QueuedEvent
+from eventflow.model.deliveries import encode_deliveries, stored_event
 from eventflow.ports import EventQueueStatistics
 from eventflow_postgresql import statements
 from eventflow_postgresql.schema import events_table
@@ -16,6 +15,7 @@ from eventflow_postgresql.schema import events_table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from eventflow.model.invocation import QueuedEvent
     from eventflow_postgresql.link import Connection
     from eventflow_postgresql.options import PostgresqlOptions
 
@@ -73,7 +73,7 @@ class Events:
         """Claim what is due, earliest first."""
         rows = await connection.fetch(self._claim, self._queue, self._claimant, self._lease_seconds, now, max_events)
         if rows:
-            return Claimed(sorted(map(_event, rows), key=attrgetter("due_at")))
+            return Claimed(sorted(map(stored_event, rows), key=attrgetter("due_at")))
         [(due_at, free_seconds)] = await connection.fetch(self._next, self._queue)
         return Claimed([], due_at, free_seconds)
 
@@ -131,19 +131,3 @@ def _columns(events: Sequence[QueuedEvent]) -> list[list[Any]]:
         [encode_deliveries(event.deliveries) if event.deliveries else None for event in events],
         [event.delivery_attempt for event in events],
     ]
-
-
-def _event(row: Any) -> QueuedEvent:
-    request_id, function_name, source, payload, accepted_at, due_at, attempt, backoffs, deliveries, tries = row
-    return QueuedEvent(
-        request_id=request_id,
-        function_name=function_name,
-        source=source,
-        payload=payload,
-        accepted_at=accepted_at,
-        due_at=due_at,
-        attempt=attempt,
-        backoffs=backoffs,
-        deliveries=decode_deliveries(deliveries) if deliveries else (),
-        delivery_attempt=tries,
-    )

@@ -7,10 +7,10 @@ import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from eventflow.model.destinations import Destination, OutboundMessage, Service
-from eventflow.model.invocation import PendingDelivery
+from eventflow.model.invocation import PendingDelivery, QueuedEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 Attribute: TypeAlias = "str | int | bytes"
 
@@ -36,6 +36,23 @@ def decode_deliveries(text: str | bytes) -> tuple[PendingDelivery, ...]:
             message=_decode_message(entry["message"]),
         )
         for entry in json.loads(text)
+    )
+
+
+def stored_event(fields: Sequence[Any]) -> QueuedEvent:
+    """An event from what a store keeps of it: its fields in their order, the deliveries encoded if there are any."""
+    request_id, function_name, source, payload, accepted_at, due_at, attempt, backoffs, deliveries, tries = fields
+    return QueuedEvent(
+        request_id=request_id,
+        function_name=function_name,
+        source=source,
+        payload=payload,
+        accepted_at=accepted_at,
+        due_at=due_at,
+        attempt=attempt,
+        backoffs=backoffs,
+        deliveries=decode_deliveries(deliveries) if deliveries else (),
+        delivery_attempt=tries,
     )
 
 

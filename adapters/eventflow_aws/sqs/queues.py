@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from eventflow.errors import AdapterError
+from eventflow_aws.arns import UNKNOWN_ACCOUNT
 from eventflow_aws.faults import translated
 from eventflow_aws.names import Arn
 from eventflow_aws.outbound import look
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 GET_ATTRIBUTES: Final = "sqs:GetQueueAttributes"
 
 _AWS_URL: Final = re.compile(r"https?://(?:sqs\.(?P<region>[a-z0-9-]+)|(?P<old>[a-z0-9-]+)\.queue)\.amazonaws\.com")
-_NO_ACCOUNT: Final = "000000000000"
 
 
 class QueueCounts(NamedTuple):
@@ -133,7 +133,7 @@ def _queue(env: Environment, resource: str, client: SQSClient, url: str, attribu
 def _arn_of_url(env: Environment, url: str) -> Arn:
     """``https://host/account/name``."""
     account, _, name = url.partition("://")[2].partition("/")[2].rpartition("/")
-    return Arn(env.clients.partition, "sqs", env.clients.region, account or _NO_ACCOUNT, name)
+    return Arn(env.clients.partition, "sqs", env.clients.region, account or UNKNOWN_ACCOUNT, name)
 
 
 def _check_order(queue: Queue) -> None:
