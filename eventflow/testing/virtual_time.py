@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Executor
     from contextvars import Context
 
@@ -52,8 +53,8 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An asyncio loop on virtual time. Work handed to executors takes no virtual time: the clock stands still
-    until it is back."""
+    """An asyncio loop on virtual time. Work handed to executors, and whatever runs inside of :meth:`standstill`, takes
+    no virtual time: the clock stands still until it is back."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
@@ -71,6 +72,15 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self._jumping.quiet.append(future)
         return await future
 
+    @contextmanager
+    def standstill(self) -> Iterator[None]:
+        """Wait for the world outside, such as the answer of a real server, without letting time pass."""
+        self._jumping.outside += 1
+        try:
+            yield
+        finally:
+            self._jumping.outside -= 1
+
     def run_in_executor(  # type: ignore[override]
         self, executor: Executor | None, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
@@ -87,11 +97,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return super().call_at(when, callback, *args, context=context)
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 (asyncio's)
-        self._jumping.outside += 1
-        try:
+        with self.standstill():
             await super().shutdown_default_executor()
-        finally:
-            self._jumping.outside -= 1
 
     def _executor_done(self, _: asyncio.Future[Any]) -> None:
         self._jumping.outside -= 1

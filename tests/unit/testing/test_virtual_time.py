@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
 
 import anyio
@@ -29,6 +31,20 @@ async def test_work_in_an_executor_takes_no_virtual_time() -> None:
     await loop.run_in_executor(None, time.thread_time)
     assert not reached.is_set()
     timer.cancel()
+
+
+async def test_no_time_passes_while_the_world_outside_answers() -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    answering, waiting = socket.socketpair()
+    with answering, waiting:
+        waiting.setblocking(False)
+        timer = threading.Timer(0.05, answering.send, [b"answer"])
+        timer.start()
+        with loop.standstill():
+            assert await loop.sock_recv(waiting, 10) == b"answer"
+        timer.join()
+    assert loop.time() == 0
 
 
 async def test_quiet_returns_before_the_clock_jumps() -> None:
