@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.servers.process import free_port
+
 ROOT: Final = Path(__file__).resolve().parents[2]
-READY_SECONDS: Final = 90.0
+PATIENCE_SECONDS: Final = 180.0
+"""For what takes a moment on a machine that is not busy."""
 CREDENTIALS: Final = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -89,7 +91,7 @@ class Deployment:
     @contextmanager
     def serve(self, *options: str, ready: bool = True) -> Iterator[Serving]:
         """A process that serves the target; with ``ready``, once ``/readyz`` says so. It is stopped if it runs yet."""
-        port = _free_port()
+        port = free_port()
         log = self.directory / f"serve-{port}.log"
         command = [sys.executable, "-m", "eventflow", "serve", self.target, "--app-dir", str(ROOT)]
         command += ["--env", self.environment, "--port", str(port), *options]
@@ -98,7 +100,7 @@ class Deployment:
         serving = Serving(process, port, log)
         try:
             if ready:
-                wait_until(lambda: _is_ready(serving), seconds=READY_SECONDS, what=lambda: log.read_text()[-4000:])
+                wait_until(lambda: _is_ready(serving), what=lambda: log.read_text()[-4000:])
             yield serving
         finally:
             if process.poll() is None:
@@ -110,7 +112,7 @@ class Deployment:
         return {**kept, "PYTHONPATH": str(ROOT), **CREDENTIALS, **self.variables}
 
 
-def wait_until(check: Callable[[], bool], *, seconds: float, what: str | Callable[[], str]) -> None:
+def wait_until(check: Callable[[], bool], *, what: str | Callable[[], str], seconds: float = PATIENCE_SECONDS) -> None:
     """Poll ``check`` until it is true; fails after ``seconds`` with ``what``, which is text or gives it."""
     give_up_at = time.monotonic() + seconds
     while time.monotonic() < give_up_at:
@@ -127,9 +129,3 @@ def _is_ready(serving: Serving) -> bool:
         return serving.readiness()[0] == 200
     except (OSError, http.client.HTTPException):
         return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

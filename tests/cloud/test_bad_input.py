@@ -24,8 +24,6 @@ from tests.servers.process import free_port
 from tests.servers.running import running
 from tests.servers.server import Server
 
-pytestmark = pytest.mark.timeout(240)
-
 TARGET: Final = "tests.cloud.bad_input_app"
 APP: Final = TARGET
 SECRET: Final = "a-secret-that-nobody-may-read"

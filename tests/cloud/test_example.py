@@ -16,9 +16,7 @@ from tests.cloud.environments import EXAMPLES
 from tests.cloud.serving import CREDENTIALS, Deployment, wait_until
 from tests.servers.server import Server
 
-pytestmark = pytest.mark.timeout(240)
-
-FED_SECONDS = 60.0
+FED_SECONDS = 120.0
 Endpoints = dict[str, str]
 
 

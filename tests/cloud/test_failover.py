@@ -11,16 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import pytest
 
 from tests.cloud.ledger import Ledger
 from tests.cloud.serving import Deployment, Serving, wait_until
 from tests.servers.server import Server
 
-pytestmark = pytest.mark.timeout(240)
-
 LOAD_SECONDS = 6.0
-CATCH_UP_SECONDS = 120.0
 
 
 def deployment(directory: Path, app: str, table: str, variables: dict[str, str]) -> Deployment:
@@ -54,7 +50,7 @@ def load(send: Callable[[int], None]) -> Iterator[list[int]]:
 
 def kill_one_under_load(ledger: Ledger, processes: list[Serving]) -> None:
     """Once both have handled something, the first is killed; the load goes on for a while."""
-    wait_until(lambda: len(ledger.processes()) == 2, seconds=60, what="both processes handle something")
+    wait_until(lambda: len(ledger.processes()) == 2, what="both processes handle something")
     processes[0].kill()
     time.sleep(LOAD_SECONDS)
 
@@ -191,6 +187,5 @@ def nothing_is_missing(ledger: Ledger, sent: list[str]) -> None:
     assert sent
     wait_until(
         lambda: not ledger.missing(sent),
-        seconds=CATCH_UP_SECONDS,
         what=lambda: f"{len(ledger.missing(sent))} of {len(sent)} are not handled",
     )

@@ -18,10 +18,6 @@ from tests.cloud.network import Network, network_to
 from tests.cloud.serving import Deployment, Serving, wait_until
 from tests.servers.server import Server
 
-pytestmark = pytest.mark.timeout(240)
-
-LONG: float = 90.0
-
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -39,7 +35,7 @@ class Run:
     def works(self, *kinds: str) -> None:
         """Something sent now to each of these arrives."""
         sent = {kind: self._send(kind) for kind in kinds}
-        wait_until(lambda: not self.ledger.missing(sent.values()), seconds=LONG, what=lambda: self.state(sent))
+        wait_until(lambda: not self.ledger.missing(sent.values()), what=lambda: self.state(sent))
 
     def state(self, sent: dict[str, str]) -> str:
         return f"of {sent}, {self.ledger.missing(sent.values())} are not handled; {self.serving.readiness()}"
@@ -48,13 +44,12 @@ class Run:
         """``/readyz`` says so, and nothing else is wrong."""
         wait_until(
             lambda: all(text in self.serving.readiness()[1] for text in texts),
-            seconds=LONG,
             what=lambda: f"{texts} in {self.serving.readiness()}",
         )
         assert self.serving.readiness()[0] == 503
 
     def recovers(self) -> None:
-        wait_until(lambda: self.serving.readiness()[0] == 200, seconds=LONG, what=lambda: self.serving.readiness()[1])
+        wait_until(lambda: self.serving.readiness()[0] == 200, what=lambda: self.serving.readiness()[1])
 
     def warnings(self) -> list[str]:
         """What was logged above INFO, in order."""

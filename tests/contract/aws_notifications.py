@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from eventflow_aws import AwsAdapter
 
 VISIBILITY_SECONDS: Final = 2
-PATIENCE_SECONDS: Final = 15
+PATIENCE_SECONDS: Final = 60
 EVERYTHING: Final = json.dumps({"source": [{"prefix": ""}]})
 
 

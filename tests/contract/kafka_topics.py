@@ -19,7 +19,7 @@ from eventflow_kafka.sink import TOMBSTONE
 from tests.contract.embedded import WallClock
 from tests.servers.server import Server
 
-PATIENCE_SECONDS: Final = 25
+PATIENCE_SECONDS: Final = 60
 CAPABILITIES: Final = frozenset(
     {
         Capability.PARTITIONS,

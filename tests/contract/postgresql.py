@@ -16,7 +16,7 @@ from eventflow_postgresql import PostgresqlAdapter
 
 Operator: TypeAlias = "asyncpg.Connection[Any]"
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60
 
 
 class WallClock:

@@ -36,7 +36,7 @@ async def run(case: Case, env: Opened) -> None:
         other_adapter=env.other_adapter,
         clock=WallClock(),
         capabilities=frozenset({Capability.LEASES}),
-        patience_seconds=10,
+        patience_seconds=60,
         grace_seconds=1,
         name=queue.name,
     )

@@ -55,7 +55,7 @@ async def run(case: Case, env: Opened) -> None:
         other_adapter=env.other_adapter,
         clock=WallClock(),
         capabilities=CAPABILITIES,
-        patience_seconds=10,
+        patience_seconds=60,
         grace_seconds=1,
         service=Service.SQS,
         create=create,

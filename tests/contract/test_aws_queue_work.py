@@ -23,7 +23,7 @@ from tests.servers.server import Server
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ async def run(case: Case, env: Opened) -> None:
         other_adapter=env.other_adapter,
         clock=WallClock(),
         capabilities=CAPABILITIES,
-        patience_seconds=10,
+        patience_seconds=60,
         grace_seconds=1,
         service=Service.SQS,
         create=env.create_queue,

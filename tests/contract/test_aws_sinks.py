@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
     from types_aiobotocore_sqs.literals import QueueAttributeNameType
 
-PATIENCE_SECONDS: Final = 30
+PATIENCE_SECONDS: Final = 60
 
 
 def entry(body: bytes, **fields: Any) -> OutboundMessage:

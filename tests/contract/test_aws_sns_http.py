@@ -47,7 +47,7 @@ from tests.unit.aws.sns_signing import TOPIC, Signer, body, confirmation, notifi
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 PATH: Final = "/eventflow/sns/orders"
-PATIENCE_SECONDS: Final = 40
+PATIENCE_SECONDS: Final = 60
 
 
 class Function:

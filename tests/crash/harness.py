@@ -6,7 +6,6 @@ import http.client
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,8 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.servers.process import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 CATCH_UP_SECONDS = 180.0
 
 CONFIGURATION = """
@@ -52,7 +53,7 @@ class Crashes:
     def __init__(self, directory: Path, *, seed: int) -> None:
         self._directory = directory
         self._random = random.Random(seed)
-        self._port = _free_port()
+        self._port = free_port()
         self._ledger = directory / "ledger.txt"
         self._accepted = directory / "accepted.txt"
         (directory / "eventflow.toml").write_text(CONFIGURATION)
@@ -137,9 +138,3 @@ class Crashes:
             sender.wait()
             if not alive:
                 raise RuntimeError(f"the sender ended:\n{(self._directory / 'sender.log').read_text()[-4000:]}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

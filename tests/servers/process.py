@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
 import os
@@ -10,13 +11,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-READY_SECONDS: Final = 50.0
+READY_SECONDS: Final = 150.0
 """Less than a test may take, so that it fails with the log and not with its own timeout."""
 GRACE_SECONDS: Final = 20.0
 LOG_TAIL_CHARACTERS: Final = 4000
@@ -130,13 +132,32 @@ class Process:
 
 
 def free_port() -> int:
-    """A port on loopback that nothing listens on."""
+    """A port on loopback that nothing listens on. Nobody else is given it while this process lives."""
+    directory = Path(tempfile.gettempdir(), "eventflow-test-ports")
+    directory.mkdir(exist_ok=True)
     for port in random.SystemRandom().sample(PORTS, k=100):
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
+        if _reserve(directory / str(port)) and _is_free(port):
             return port
     raise RuntimeError(f"100 ports between {PORTS.start} and {PORTS.stop} are all in use")
+
+
+def _reserve(path: Path) -> bool:
+    """Lock a file until this process ends; whether nobody, this process included, had locked it before."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    return True
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def kept_ports(scratch: Path, *names: str) -> dict[str, int]:

@@ -33,7 +33,6 @@ StartServer = Callable[[str], PrivateServer]
 
 ROOT = Path(__file__).resolve().parents[3]
 LAMBDA_ROLE = "arn:aws:iam::000000000000:role/any"
-pytestmark = pytest.mark.timeout(120)
 
 
 def send_and_receive(server: Server) -> None:
@@ -280,6 +279,18 @@ def any_archive() -> bytes:
 
 def test_a_free_port_is_not_one_that_clients_are_given() -> None:
     assert free_port() < 32768
+
+
+def test_no_port_is_given_twice() -> None:
+    other = "from tests.servers.process import free_port; print([free_port() for _ in range(80)]); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", other], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        theirs = json.loads(process.stdout.readline())
+        ours = [free_port() for _ in range(80)]
+        process.communicate(b"\n")
+    assert len({*theirs, *ours}) == 160
 
 
 def assert_soon(true: Callable[[], bool]) -> None:
