@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from watchfiles import Change
 
-    from eventflow.cli.serve import ServeOptions, WatchOptions
+    from eventflow.cli.serve_options import ServeOptions, WatchOptions
 
 _ALWAYS: Final = ("*.py",)
 _LOOK_INTERVAL_MS: Final = 500

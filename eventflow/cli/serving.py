@@ -26,7 +26,7 @@ from eventflow.runtime.stopping import StopSignal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from eventflow.cli.serve import ServeOptions
+    from eventflow.cli.serve_options import ServeOptions
     from eventflow.plan.plan import Plan
 
 _log = logging.getLogger("eventflow")

@@ -14,7 +14,8 @@ from eventflow.app import App
 from eventflow.cli.group import COMMANDS, CommandGroup, cli
 from eventflow.cli.options import SETTINGS
 from eventflow.cli.reload import FileFilter
-from eventflow.cli.serve import ServeOptions, WatchOptions, serve
+from eventflow.cli.serve import serve
+from eventflow.cli.serve_options import ServeOptions, WatchOptions
 from eventflow.cli.startup import ready_fields, startup_text
 from eventflow.plan.environment import Environment
 from eventflow.run.runner import Started

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eventflow_aws.management.connections import Connection
-    from eventflow_aws.management.provisioning import Provisioning
+    from eventflow_aws.management.provisioning_run import Provisioning
 
 DEFAULT_REGION = "us-east-1"
 """Where CreateBucket takes no location."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from eventflow_aws.management.connections import Connection
-    from eventflow_aws.management.provisioning import Provisioning
+    from eventflow_aws.management.provisioning_run import Provisioning
 
 DEFAULT_BUS: Final = "default"
 TARGET_ID: Final = "eventflow"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from eventflow.model.destinations import Service
 from eventflow.model.subscriptions import (
@@ -17,6 +17,7 @@ from eventflow_aws.arns import Arns
 from eventflow_aws.management.buckets import make_bucket, notify_queue
 from eventflow_aws.management.buses import make_bus, route_events, route_schedule
 from eventflow_aws.management.connections import connections_of, resource_of
+from eventflow_aws.management.provisioning_run import Provisioning
 from eventflow_aws.management.queues import QueueNeed, make_queue, permit_senders
 from eventflow_aws.management.streams import make_lease_table, make_stream, make_table
 from eventflow_aws.management.topics import make_topic, subscribe
@@ -34,15 +35,6 @@ NOTIFICATION_VISIBILITY_SECONDS = 60
 """Storing an event takes far less."""
 LAMBDA_ADVICE = 6
 """Times the function's timeout. Source: Lambda guide: with-sqs: visibility timeout."""
-
-
-class Provisioning(NamedTuple):
-    """One run of provisioning."""
-
-    env: Environment
-    arns: Arns
-    account_id: str
-    dry_run: bool
 
 
 async def provision(env: Environment, blueprint: Blueprint, *, dry_run: bool) -> AsyncIterator[ProvisionStep]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from types_aiobotocore_sqs.literals import QueueAttributeNameType
 
-    from eventflow_aws.management.provisioning import Provisioning
+    from eventflow_aws.management.provisioning_run import Provisioning
 
 MAXIMUM_VISIBILITY_SECONDS: Final = 43_200
 RETENTION_SECONDS: Final = 14 * 86_400

@@ -11,7 +11,7 @@ from eventflow_aws.faults import translated
 
 if TYPE_CHECKING:
     from eventflow.model.subscriptions import StreamSubscription
-    from eventflow_aws.management.provisioning import Provisioning
+    from eventflow_aws.management.provisioning_run import Provisioning
 
 PARTITION_KEY: Final = "id"
 """Of tables that have to be made: an app's declarations do not tell their keys."""

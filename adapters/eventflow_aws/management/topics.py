@@ -13,7 +13,7 @@ from eventflow_aws.management.connections import subscription_of
 
 if TYPE_CHECKING:
     from eventflow_aws.management.connections import Connection
-    from eventflow_aws.management.provisioning import Provisioning
+    from eventflow_aws.management.provisioning_run import Provisioning
 
 
 async def make_topic(run: Provisioning, resource: str) -> ProvisionStep:
