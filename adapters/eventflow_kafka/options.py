@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -10,15 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.errors import ConfigurationError, Problem
+from eventflow.ports.sign_in import SIGN_IN_FILES, SignIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from eventflow.ports import AdapterSettings
 
-USERNAME_VARIABLE: Final = "EVENTFLOW_KAFKA_USERNAME"
-PASSWORD_VARIABLE: Final = "EVENTFLOW_KAFKA_PASSWORD"
-KEY_PASSWORD_VARIABLE: Final = "EVENTFLOW_KAFKA_KEY_PASSWORD"
+SIGN_IN: Final = SignIn("kafka")
 
 
 class Authentication(StrEnum):
@@ -70,12 +68,7 @@ class KafkaOptions:
     client_id: str = "eventflow"
     session_timeout_seconds: float = 20
     rebalance_timeout_seconds: float = 30
-    password: str | None = field(default=None, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if self.authentication.has_password:
-            object.__setattr__(self, "username", _secret(self.username, self.username_file, USERNAME_VARIABLE))
-            object.__setattr__(self, "password", _secret(None, self.password_file, PASSWORD_VARIABLE))
+    password: str | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, settings: AdapterSettings) -> KafkaOptions:
@@ -86,11 +79,13 @@ class KafkaOptions:
             raise ConfigurationError(problems)
         servers = tuple(_servers(options["bootstrap_servers"]))
         authentication = Authentication(options.get("authentication", Authentication.PLAIN))
-        return cls(**{**options, "bootstrap_servers": servers, "authentication": authentication})
+        values = {**options, "bootstrap_servers": servers, "authentication": authentication}
+        if authentication.has_password:
+            values |= {"username": SIGN_IN.username(options), "password": SIGN_IN.password(options)}
+        return cls(**values)
 
 
-_KNOWN: Final = tuple(option.name for option in fields(KafkaOptions) if option.init)
-_FILES: Final = ("username_file", "password_file", "ca_file", "cert_file", "key_file")
+_KNOWN: Final = tuple(option.name for option in fields(KafkaOptions) if option.name != "password")
 _SECONDS: Final = {"session_timeout_seconds": (6, 1_800), "rebalance_timeout_seconds": (6, 3_600)}
 """Brokers take no session timeout below 6 s or above 30 min unless they were told to."""
 _SERVER: Final = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
@@ -100,8 +95,7 @@ _CLUSTER_ARN: Final = re.compile(r"arn:aws[a-z-]*:kafka:[a-z0-9-]+:\d{12}:cluste
 def _problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
     for key, value in options.items():
         if key == "password":
-            hint = f"set {PASSWORD_VARIABLE}, or name a password_file"
-            yield Problem(where=where, field=key, message="does not belong into a file of settings", hint=hint)
+            yield SIGN_IN.misplaced_password(where)
         elif key not in _KNOWN:
             hint = f"known: {', '.join(_KNOWN)}"
             yield Problem(where=where, field=key, message="is not an option of the kafka adapter", hint=hint)
@@ -126,7 +120,7 @@ def _wanted(key: str, value: object) -> str | None:
         return None if number else f"{low} to {high} seconds"
     if not isinstance(value, str) or not value:
         return "text"
-    if key in _FILES and not Path(value).is_file():
+    if key in SIGN_IN_FILES and not Path(value).is_file():
         return "the path of a file"
     if key == "cluster_arn" and not _CLUSTER_ARN.fullmatch(value):
         return "the ARN of an MSK cluster, arn:aws:kafka:<region>:<account>:cluster/<name>/<id>"
@@ -147,21 +141,8 @@ def _authentication_problems(where: str, options: Mapping[str, Any]) -> Iterator
     if "ca_file" in options and chosen is Authentication.PLAIN:
         yield _pointless(where, "ca_file", chosen, "tls")
     if chosen.has_password:
-        yield from _password_problems(where, options, chosen)
-
-
-def _password_problems(where: str, options: Mapping[str, Any], chosen: Authentication) -> Iterator[Problem]:
-    if {"username", "username_file"} <= options.keys():
-        yield Problem(
-            where=where, field="username_file", message="there is a username already", hint="keep one of them"
-        )
-    if not ({"username", "username_file"} & options.keys() or os.environ.get(USERNAME_VARIABLE)):
-        hint = f"set it, or {USERNAME_VARIABLE}, or username_file"
-        yield Problem(where=where, field="username", message=f'is missing: authentication is "{chosen}"', hint=hint)
-    if "password_file" not in options and not os.environ.get(PASSWORD_VARIABLE):
-        hint = f"set {PASSWORD_VARIABLE}, or name a file with it"
-        message = f'there is no password: authentication is "{chosen}"'
-        yield Problem(where=where, field="password_file", message=message, hint=hint)
+        yield from SIGN_IN.credential_problems(where, options)
+        yield from SIGN_IN.missing_credentials(where, options, why=f'authentication is "{chosen}"')
 
 
 def _pointless(where: str, key: str, chosen: Authentication, needed: str) -> Problem:
@@ -181,9 +162,3 @@ def _servers(value: object) -> list[str]:
 def _is_server(text: str) -> bool:
     match = _SERVER.fullmatch(text)
     return match is not None and 0 < int(match[2]) < 65_536
-
-
-def _secret(given: str | None, file: str | None, variable: str) -> str | None:
-    if given is not None:
-        return given
-    return os.environ.get(variable) if file is None else Path(file).read_text(encoding="utf-8").strip()

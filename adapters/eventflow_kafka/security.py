@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.abc import AbstractTokenProvider
 
 from eventflow.errors import ConfigurationError, Problem
-from eventflow_kafka.options import KEY_PASSWORD_VARIABLE, Authentication
+from eventflow_kafka.options import SIGN_IN, Authentication
 
 if TYPE_CHECKING:
     from eventflow_kafka.options import KafkaOptions
@@ -31,7 +29,8 @@ def security(options: KafkaOptions, *, where: str, region: str) -> dict[str, Any
     chosen = options.authentication
     if chosen is Authentication.PLAIN:
         return {"security_protocol": "PLAINTEXT"}
-    arguments: dict[str, Any] = {"ssl_context": _ssl_context(options, where)}
+    files = {"ca_file": options.ca_file, "cert_file": options.cert_file, "key_file": options.key_file}
+    arguments: dict[str, Any] = {"ssl_context": SIGN_IN.ssl_context(where, **files)}
     if chosen in (Authentication.TLS, Authentication.MTLS):
         return {"security_protocol": "SSL", **arguments}
     arguments["security_protocol"] = "SASL_SSL"
@@ -65,23 +64,3 @@ class MskTokenProvider(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka
         """Credentials may come over the network, so they are fetched in a thread."""
         signed, _ = await asyncio.get_running_loop().run_in_executor(None, self._sign, self._region)
         return str(signed)
-
-
-def _ssl_context(options: KafkaOptions, where: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=options.ca_file)
-    except (ssl.SSLError, OSError) as exc:
-        raise _unreadable(where, "ca_file", options.ca_file, exc) from exc
-    if options.cert_file is not None:
-        try:
-            # Without a password given, OpenSSL asks for it at the terminal.
-            context.load_cert_chain(options.cert_file, options.key_file, os.environ.get(KEY_PASSWORD_VARIABLE, ""))
-        except (ssl.SSLError, OSError, ValueError) as exc:
-            raise _unreadable(where, "cert_file", f"{options.cert_file} with {options.key_file}", exc) from exc
-    return context
-
-
-def _unreadable(where: str, key: str, value: str | None, exc: Exception) -> ConfigurationError:
-    hint = f"certificates and key in PEM; the password of an encrypted key in {KEY_PASSWORD_VARIABLE}"
-    reason = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or str(exc)
-    return ConfigurationError([Problem(where=where, field=key, message=f"cannot read {value}: {reason}", hint=hint)])

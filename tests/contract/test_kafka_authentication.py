@@ -9,7 +9,7 @@ import pytest
 
 from eventflow.errors import AccessDeniedError, EventflowError, UnavailableError
 from eventflow.model.destinations import Destination, OutboundMessage, Service
-from eventflow_kafka.options import PASSWORD_VARIABLE, USERNAME_VARIABLE
+from eventflow_kafka.options import SIGN_IN
 from tests.contract.kafka_topics import administration, create_topic, kafka_adapter
 from tests.servers.kafka import PASSWORD, USER
 from tests.servers.server import Server
@@ -47,8 +47,8 @@ async def send(server: Server, **given: Any) -> None:
 
 @pytest.mark.parametrize("authentication", LISTENERS)
 async def test_client_signs_in(authentication: str, kafka_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(USERNAME_VARIABLE, USER)
-    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
+    monkeypatch.setenv(SIGN_IN.username_variable, USER)
+    monkeypatch.setenv(SIGN_IN.password_variable, PASSWORD)
     await send(kafka_server, **options(kafka_server, authentication))
 
 
@@ -62,8 +62,8 @@ async def test_password_may_be_in_a_file(kafka_server: Server, tmp_path: Path) -
 async def test_wrong_password_is_denied_and_not_repeated(
     authentication: str, kafka_server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv(USERNAME_VARIABLE, USER)
-    monkeypatch.setenv(PASSWORD_VARIABLE, "wr0ng-one")
+    monkeypatch.setenv(SIGN_IN.username_variable, USER)
+    monkeypatch.setenv(SIGN_IN.password_variable, "wr0ng-one")
     with pytest.raises(AccessDeniedError) as raised:
         await send(kafka_server, **options(kafka_server, authentication))
     assert "wr0ng-one" not in f"{raised.value} {raised.value.__cause__!r} {caplog.text}"

@@ -8,7 +8,7 @@ import pytest
 from eventflow.errors import ConfigurationError
 from eventflow.ports import AdapterSettings
 from eventflow_kafka import KafkaAdapter
-from eventflow_kafka.options import PASSWORD_VARIABLE, USERNAME_VARIABLE, Authentication, KafkaOptions
+from eventflow_kafka.options import SIGN_IN, Authentication, KafkaOptions
 from tests.contract.embedded import WallClock
 
 SERVERS = ["b-1.example.com:9092", "b-2.example.com:9092"]
@@ -17,8 +17,8 @@ CLUSTER = "arn:aws:kafka:eu-west-1:123456789012:cluster/orders/9a1b-5"
 
 @pytest.fixture(autouse=True)
 def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(USERNAME_VARIABLE, raising=False)
-    monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
+    monkeypatch.delenv(SIGN_IN.username_variable, raising=False)
+    monkeypatch.delenv(SIGN_IN.password_variable, raising=False)
 
 
 def settings(**options: Any) -> AdapterSettings:
@@ -81,19 +81,19 @@ def test_a_password_does_not_belong_into_the_settings() -> None:
 
 def test_sasl_needs_a_username_and_a_password() -> None:
     found = problems(bootstrap_servers=SERVERS, authentication="sasl-scram-512")
-    assert [USERNAME_VARIABLE in found[0], PASSWORD_VARIABLE in found[1]] == [True, True]
+    assert [SIGN_IN.username_variable in found[0], SIGN_IN.password_variable in found[1]] == [True, True]
 
 
 def test_credentials_come_from_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(USERNAME_VARIABLE, "me")
-    monkeypatch.setenv(PASSWORD_VARIABLE, "s3cret")
+    monkeypatch.setenv(SIGN_IN.username_variable, "me")
+    monkeypatch.setenv(SIGN_IN.password_variable, "s3cret")
     options = parse(authentication="sasl-scram")
     assert (options.username, options.password) == ("me", "s3cret")
     assert "s3cret" not in repr(options)
 
 
 def test_credentials_come_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(PASSWORD_VARIABLE, "another")
+    monkeypatch.setenv(SIGN_IN.password_variable, "another")
     (tmp_path / "user").write_text("me\n")
     (tmp_path / "password").write_text("s3cret\n")
     files = {"username_file": str(tmp_path / "user"), "password_file": str(tmp_path / "password")}
