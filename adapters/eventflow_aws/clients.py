@@ -18,6 +18,7 @@ from botocore.exceptions import NoCredentialsError, UnknownRegionError
 from eventflow.errors import AccessDeniedError
 from eventflow_aws.arns import UNKNOWN_ACCOUNT
 from eventflow_aws.faults import CREDENTIALS, translated
+from eventflow_aws.hot_calls import HotCalls
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -51,8 +52,12 @@ LARGE_BODY_BYTES: Final = 512 * 1024
 TIMES_AS_NUMBERS: Final = frozenset({"kinesis", "dynamodbstreams"})
 """Services whose clients give times as epoch seconds: making datetimes of them takes longer than everything else that
 reading a record does."""
+BLOBS_AS_TEXT: Final = frozenset({"sqs"})
+"""Services whose clients leave blobs in Base64: Lambda's events have them so, and hot calls do not decode them."""
 BUSY: Final = frozenset({"dynamodbstreams", "kinesis", "sqs"})
 """Services that are called for every batch of records: botocore's look at our parameters is left out."""
+HOT: Final = {"sqs": ("ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")}
+"""Operations by service that go the shorter way of :class:`~eventflow_aws.hot_calls.HotCalls`."""
 ATTEMPTS: Final = 3
 """Of botocore's standard mode, the first included."""
 
@@ -157,6 +162,8 @@ class Clients:
                 with translated("aws", service):
                     client = await self._stack.enter_async_context(creating)
                 client.meta.events.register("before-send", _send_in_pieces)
+                if service in HOT:
+                    HotCalls(client, HOT[service])
                 self._clients[service] = client
             return self._clients[service]
 
@@ -204,4 +211,6 @@ def _parsers(service: str) -> AioResponseParserFactory:
     parsers = AioResponseParserFactory()
     if service in TIMES_AS_NUMBERS:
         parsers.set_parser_defaults(timestamp_parser=float)
+    if service in BLOBS_AS_TEXT:
+        parsers.set_parser_defaults(blob_parser=str)
     return parsers

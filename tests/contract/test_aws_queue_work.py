@@ -94,6 +94,21 @@ async def test_two_hundred_deletes_at_once_take_few_requests(env: Opened) -> Non
     assert await (await source_of(env.other_adapter, queue.name)).backlog() == 0
 
 
+async def test_a_binary_attribute_arrives_whichever_way_the_answer_took(env: Opened) -> None:
+    """The first receive is botocore's, the next ones are ours."""
+    queue = await env.create_queue(VisibilityTimeout="60")
+    sink = await env.adapter.sink(Destination(Service.SQS, queue.name))
+    source = await source_of(env.adapter, queue.name)
+    for number in range(3):
+        await sink.send(OutboundMessage(body=b"%d" % number, attributes={"bytes": b"\x00\xff", "text": "\xe4"}))
+        [record] = await take(source, 1)
+        assert record.body == str(number)
+        assert record.message_attributes["bytes"]["binaryValue"] == "AP8="
+        assert record.message_attributes["text"]["stringValue"] == "\xe4"
+        await source.delete([record.receipt_handle])
+    await sink.aclose()
+
+
 async def test_sends_at_once_share_requests(env: Opened) -> None:
     queue = await env.create_queue()
     requests = await count_requests(env.adapter, "SendMessageBatch")

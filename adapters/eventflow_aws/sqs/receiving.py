@@ -193,7 +193,7 @@ class Receiving:
             MessageAttributeNames=["All"],
             **attempt,
         )
-        return [queue_record(message, fifo=fifo) for message in answer.get("Messages", ())]
+        return [queue_record(message, fifo=fifo) for message in answer.get("Messages") or ()]
 
     def _warn_of_limit(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from typing import TYPE_CHECKING, Any, cast
 
 from eventflow.model.records import QueueRecord
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 def queue_record(message: MessageTypeDef, *, fifo: bool) -> QueueRecord:
     """A message that was received with all its attributes. Groups order the records of FIFO queues only."""
-    attributes = cast("Mapping[str, str]", message.get("Attributes", {}))
+    attributes = cast("Mapping[str, str]", message.get("Attributes") or {})
     message_attributes = message.get("MessageAttributes")
     return QueueRecord(
         message_id=message["MessageId"],
@@ -35,5 +34,5 @@ def _wire_attributes(attributes: Mapping[str, MessageAttributeValueOutputTypeDef
 def _wire_attribute(value: MessageAttributeValueOutputTypeDef) -> dict[str, Any]:
     wire: dict[str, Any] = {"stringListValues": [], "binaryListValues": [], "dataType": value["DataType"]}
     if "BinaryValue" in value:
-        return {"binaryValue": b64encode(value["BinaryValue"]).decode(), **wire}
+        return {"binaryValue": value["BinaryValue"], **wire}  # in Base64: see BLOBS_AS_TEXT
     return {"stringValue": value.get("StringValue", ""), **wire}

@@ -88,7 +88,7 @@ class Settling:
                 QueueUrl=self._queue.url,
                 Entries=[{"Id": number, "ReceiptHandle": receipt} for number, receipt in batch],
             )
-            return answer.get("Failed", ())
+            return answer.get("Failed") or ()
 
         return await self._settled(DELETE, receipts, request)
 
@@ -101,7 +101,7 @@ class Settling:
                     for number, hiding in batch
                 ],
             )
-            return answer.get("Failed", ())
+            return answer.get("Failed") or ()
 
         return await self._settled(HIDE, hidings, request)
 

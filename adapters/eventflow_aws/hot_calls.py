@@ -1,0 +1,159 @@
+"""A shorter way through aiobotocore for the calls that are made for every batch of messages.
+
+Sending one small request takes botocore longer than everything that eventflow does with the messages it brings: it
+signs from nothing, copies headers from one mapping into the next, and parses field by field. Here a request is signed
+(:mod:`eventflow_aws.signing`), sent and parsed directly; all the rest stays botocore's, by its own events:
+
+- botocore serializes the call, and finds its endpoint, before we see it (``before-call``);
+- it sends the first call of each operation by itself, and tells how it signed it (``before-sign``): only where that was
+  Signature Version 4 are the next ones ours;
+- credentials, connections, proxies, certificates and timeouts are the client's;
+- an attempt that does not end with status 200 and JSON is handed over as if botocore had made it (``before-send``):
+  what it means, whether and when it is repeated, and what is raised in the end, is decided there.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.exceptions import BotoCoreError
+from pydantic_core import from_json
+
+from eventflow_aws.signing import Scope, Signer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aiobotocore.awsrequest import AioAWSResponse
+    from aiobotocore.httpsession import AIOHTTPSession
+    from aiobotocore.signers import AioRequestSigner
+    from botocore.awsrequest import AWSRequest
+    from botocore.compat import HTTPHeaders
+    from botocore.credentials import ReadOnlyCredentials
+    from botocore.model import OperationModel
+
+    Answer: TypeAlias = tuple[AioAWSResponse, dict[str, Any]]
+
+SIGNATURE: Final = "v4"
+OUTCOME: Final = "eventflow.outcome"
+"""Key in a request's context: how the first attempt ended."""
+OK: Final = 200
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+class HotCalls:
+    """Sends ``operations`` of one client, whose service speaks a JSON protocol and whose requests are small.
+
+    Answers are what the service sent: unknown fields and nulls are kept, blobs are not decoded, and nothing is added.
+    """
+
+    def __init__(self, client: Any, operations: Iterable[str]) -> None:
+        # The one thing that botocore has no public name for: the connections of a client.
+        self._session = cast("AIOHTTPSession", client._endpoint.http_session)
+        self._signer = Signer()
+        self._scopes: dict[str, Scope] = {}
+        self._credentials: AioRequestSigner | None = None
+        events, service = client.meta.events, client.meta.service_model.service_id.hyphenize()
+        for operation in operations:
+            events.register(f"before-sign.{service}.{operation}", self._learn)
+            events.register_first(f"before-send.{service}.{operation}", self._replay)
+        # Of every operation, so as to come after whoever adds to any request.
+        events.register_last("before-call", self._call)
+
+    def _learn(
+        self,
+        *,
+        operation_name: str,
+        request: AWSRequest,
+        signature_version: str,
+        signing_name: str,
+        region_name: str,
+        request_signer: AioRequestSigner,
+        **_: object,
+    ) -> None:
+        """botocore is about to sign a request: the next ones are signed alike, if we can."""
+        self._scopes.pop(operation_name, None)
+        if signature_version == SIGNATURE and request.context.get("payload_signing_enabled", True):
+            signing = request.context.get("signing", {})
+            scope = Scope(signing.get("region") or region_name, signing.get("signing_name") or signing_name)
+            self._scopes[operation_name] = scope
+            self._credentials = request_signer
+
+    async def _call(
+        self, *, model: OperationModel, params: Mapping[str, Any], context: dict[str, Any], **_: object
+    ) -> Answer | None:
+        """The answer to a request that botocore has made out; ``None`` leaves it to botocore."""
+        scope, host = self._scopes.get(model.name), _host(params["url"])
+        credentials = await self._fresh_credentials(scope) if scope and host else None
+        if scope is None or host is None or credentials is None:
+            return None
+        request = self._request(host, params, context, credentials=credentials, scope=scope)
+        try:
+            response = await self._session.send(request)
+        except BotoCoreError as exc:
+            context[OUTCOME] = exc
+            return None
+        answer = _parsed(response.status_code, await response.content)
+        if answer is None:
+            context[OUTCOME] = response
+            return None
+        return response, answer
+
+    async def _fresh_credentials(self, scope: Scope) -> ReadOnlyCredentials | None:
+        """Renewed where they are about to expire. Raises CredentialRetrievalError, as a call of botocore's does."""
+        assert self._credentials is not None
+        auth: Any = await self._credentials.get_auth_instance(scope.service, scope.region, SIGNATURE)
+        credentials: ReadOnlyCredentials | None = auth.credentials
+        return credentials
+
+    def _request(
+        self,
+        host: str,
+        params: Mapping[str, Any],
+        context: dict[str, Any],
+        *,
+        credentials: ReadOnlyCredentials,
+        scope: Scope,
+    ) -> AWSPreparedRequest:
+        body: bytes = params["body"]
+        headers = self._signer.sign(
+            host, params["headers"], body, credentials=credentials, scope=scope, now=time.time()
+        )
+        # What botocore repeats has the same id. Source: AWS SDKs guide: retry behavior.
+        context["retries"] = {"invocation-id": str(uuid4())}
+        headers["amz-sdk-invocation-id"] = context["retries"]["invocation-id"]
+        headers["amz-sdk-request"] = "attempt=1"
+        mapping = cast("HTTPHeaders", headers)  # whose class is an e-mail's, and much dearer
+        return AWSPreparedRequest("POST", params["url"], mapping, body, stream_output=False, context=context)
+
+    def _replay(self, *, request: Any, **_: object) -> AioAWSResponse | None:
+        """botocore is about to make its first attempt: it was made."""
+        outcome: AioAWSResponse | BotoCoreError | None = request.context.pop(OUTCOME, None)
+        if isinstance(outcome, BotoCoreError):
+            raise outcome
+        return outcome
+
+
+@lru_cache(maxsize=16)
+def _host(url: str) -> str | None:
+    """What is signed as ``Host``; ``None`` if the path is not ``/``."""
+    parts = urlsplit(url)
+    if parts.path != "/" or parts.query or not parts.hostname:
+        return None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return host if parts.port in (None, DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
+
+
+def _parsed(status: int, body: bytes) -> dict[str, Any] | None:
+    if status != OK:
+        return None
+    try:
+        answer = from_json(body)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
