@@ -42,6 +42,7 @@ class LeaseUpkeep:
         self._starting = starting
         self._clock = clock
         self._compared = False
+        self._listing_fails = False
 
     async def look(self) -> Leases:
         """The leases, one for every shard. Lists the shards if that is due.
@@ -63,11 +64,16 @@ class LeaseUpkeep:
         """What was listed before serves on while the service is away."""
         try:
             await self._listing.refresh(now=now)
-            self._compared = False
         except UnavailableError as exc:
             if not self._listing.shards:
                 raise
-            _log.warning("%s: the shards cannot be listed now: %s", self._mapping, exc)
+            if not self._listing_fails:
+                _log.warning("%s: the shards cannot be listed now: %s", self._mapping, exc)
+            self._listing_fails = True
+            return
+        if self._listing_fails:
+            _log.info("%s: the shards can be listed again", self._mapping)
+        self._listing_fails = self._compared = False
 
     async def forget(self, leases: Collection[Lease]) -> None:
         """Delete the leases of shards that are gone. Raises UnavailableError."""

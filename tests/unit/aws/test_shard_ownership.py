@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from contextlib import suppress
 from functools import partial
@@ -28,6 +29,23 @@ async def test_on_paper(case: OwnershipCase) -> None:
         make_table, VirtualClock(), lease_seconds=20, listing_seconds=30, patience_seconds=600
     ) as shared:
         await case(shared)
+
+
+async def test_a_listing_that_fails_for_long_is_logged_twice(caplog: pytest.LogCaptureFixture) -> None:
+    """When it begins, and when it is over."""
+    caplog.set_level(logging.INFO, "eventflow_aws.streams.lease_upkeep")
+    async with cluster(
+        partial(PaperTable, Paper()), VirtualClock(), lease_seconds=20, listing_seconds=30, patience_seconds=600
+    ) as shared:
+        shared.stream.open("s1")
+        await shared.join().owns("s1")
+        for _ in range(2):
+            shared.stream.away = True
+            await anyio.sleep(300)
+            shared.stream.away = False
+            await anyio.sleep(100)
+    told = [(record.levelname, record.getMessage().rpartition(": ")[2]) for record in caplog.records]
+    assert told == [("WARNING", "the stream is away"), ("INFO", "the shards can be listed again")] * 2
 
 
 class Step(NamedTuple):
