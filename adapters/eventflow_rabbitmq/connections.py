@@ -14,18 +14,19 @@ from enum import StrEnum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final, Self
 
-from aiormq import Connection
 from aiormq.exceptions import AMQPError
 from yarl import URL
 
 from eventflow.errors import UnavailableError
 from eventflow_rabbitmq.faults import fault, translated
+from eventflow_rabbitmq.handshake import TalkativeConnection
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator
     from types import TracebackType
 
+    from aiormq import Connection
     from aiormq.abc import AbstractChannel
     from pamqp.common import FieldTable
 
@@ -121,7 +122,7 @@ class Connections:
             query={"heartbeat": str(options.heartbeat_seconds), "name": f"{options.client_id}, {direction}"},
         )
         properties: FieldTable = {"product": "eventflow", "version": version("eventflow")}
-        connection = Connection(url, context=self._context, client_properties=properties)
+        connection = TalkativeConnection(url, context=self._context, client_properties=properties)
         connection.vhost = virtual_host
         async with asyncio.timeout(CONNECT_SECONDS):
             await connection.connect()

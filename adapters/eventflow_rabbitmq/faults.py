@@ -29,7 +29,6 @@ PERMIT: Final = "allow it with `rabbitmqctl set_permissions`, or sign in as anot
 _BROKER_ERRORS: Final = (amqp.AMQPError, amqp.ChannelInvalidStateError, OSError, TimeoutError)
 _REFUSED_FOR_GOOD: Final = ("larger than", "invalid expiration", "user_id property")
 _NO_VIRTUAL_HOST: Final = "not found"
-_NOT_ALLOWED: Final = 530
 
 
 @contextmanager
@@ -44,8 +43,9 @@ def translated(resource: str, doing: str) -> Iterator[None]:
         if _is_stopping():
             raise
         raise UnavailableError(resource, f"{doing}: the connection was lost") from exc
-    except RuntimeError as exc:
-        if "closed" not in str(exc):
+    except Exception as exc:
+        # So does it with a bare Exception, and a connection says of itself that it is closed.
+        if type(exc) is not Exception and not (isinstance(exc, RuntimeError) and "closed" in str(exc)):
             raise
         raise UnavailableError(resource, f"{doing}: the connection was lost") from exc
 
@@ -69,7 +69,7 @@ def fault(resource: str, doing: str, exc: BaseException | None) -> AdapterError:
         case amqp.ProbableAuthenticationError() | amqp.AuthenticationError():
             mend = "check username and password; `guest` may sign in from the broker's own machine only"
             return AccessDeniedError(resource, f"{doing} is denied ({text})", mend=mend)
-        case amqp.ConnectionClosed() if _NOT_ALLOWED in exc.args[:1] or isinstance(exc, amqp.ConnectionNotAllowed):
+        case amqp.ConnectionNotAllowed():
             return _virtual_host_fault(resource, doing, text)
     if (certificate := _cause(exc, SSLCertVerificationError)) is not None:
         mend = "is it the right address? if so, name the authority that signed it in `ca_file`"
@@ -96,9 +96,14 @@ def _is_stopping() -> bool:
 
 
 def _cause(exc: BaseException | None, kind: type[BaseException]) -> BaseException | None:
-    while exc is not None and not isinstance(exc, kind):
+    """The first of its kind behind an error. Errors of a lost connection may go round in a circle."""
+    seen: set[int] = set()
+    while exc is not None and id(exc) not in seen:
+        if isinstance(exc, kind):
+            return exc
+        seen.add(id(exc))
         exc = exc.__cause__ or exc.__context__
-    return exc
+    return None
 
 
 def _sentence(exc: BaseException | None) -> str:

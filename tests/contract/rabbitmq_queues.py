@@ -51,6 +51,10 @@ async def create_queue(channel: aio_pika.abc.AbstractChannel, kind: str, **argum
     return name
 
 
+def subscription(name: str) -> QueueSubscription:
+    return QueueSubscription(service=Service.RABBITMQ, name=name, subscriber="test")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Processes:
     """Two adapters on one broker, for queues of one type."""
@@ -66,7 +70,7 @@ class Processes:
 
     async def source(self, name: str, *, other_process: bool = False) -> QueueSource:
         adapter = self.other_adapter if other_process else self.adapter
-        return await adapter.queue_source(QueueSubscription(service=Service.RABBITMQ, name=name, subscriber="test"))
+        return await adapter.queue_source(subscription(name))
 
 
 @asynccontextmanager
