@@ -22,8 +22,8 @@ from tests.servers.installing import NotInstalledError
 from tests.servers.running import running
 from tests.servers.server import Server
 
-MESSAGES: Final = 20_000
-WARM_UP: Final = 2_000
+MESSAGES: Final = 5_000
+WARM_UP: Final = 1_000
 TO_SPARE: Final = 3 * PREFETCH
 BASELINE: Final = "aio-pika, hand-written"
 _MODULE: Final = "benchmarks.rabbitmq_consumers"
