@@ -10,12 +10,13 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from benchmarks.measure import Figures, Stopwatch
 from benchmarks.processes import Process, module
 from eventflow import App, Environment
-from eventflow.plan.environment import EventQueueBinding
+from eventflow.plan.environment import EventQueueBinding, SourceBinding
 from eventflow.run.runner import running
 from eventflow.runtime.stopping import StopSignal
 
@@ -92,9 +93,12 @@ def variables(url: str) -> Mapping[str, str]:
     }
 
 
-async def run_eventflow(handler: Any, meter: Meter) -> None:
-    """The whole runtime on the aws adapter, as ``eventflow serve`` has it, until everything is measured."""
+async def run_eventflow(
+    handler: Any, meter: Meter, *, sources: Mapping[str, SourceBinding] = MappingProxyType({})
+) -> None:
+    """The whole runtime, as ``eventflow serve`` has it, until everything is measured: on the aws adapter, and on others
+    for ``sources``."""
     event_queue = EventQueueBinding(adapter="local", options={"data": "memory"})  # nothing is ever in it
-    plan = App([handler]).freeze(Environment(adapter="aws", event_queue=event_queue))
+    plan = App([handler]).freeze(Environment(adapter="aws", sources=sources, event_queue=event_queue))
     async with running(plan, stop=StopSignal()):
         await meter.over.wait()

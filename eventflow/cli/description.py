@@ -33,7 +33,14 @@ NATIVE: Final[Mapping[Service, frozenset[str]]] = {
 """What a service itself does when eventflow runs on it. Batches, windows, filters, retries and limits of polled
 sources are Lambda's work, so they are eventflow's here."""
 
+LEFT: Final[Mapping[Service, frozenset[str]]] = {
+    Service.RABBITMQ: frozenset({"maximum_retry_attempts"}),
+    Service.ACTIVEMQ: frozenset({"maximum_retry_attempts"}),
+}
+"""What is the service's own as long as a mapping sets no limit: brokers limit deliveries themselves."""
+
 _UNLIMITED: Final = "unlimited"
+_THEIRS: Final = "the queue's own limit"
 _ASYNCHRONOUS_ONLY: Final = ("maximum_retry_attempts", "maximum_event_age_seconds")
 _DESTINATIONS: Final = ("on_success", "on_failure", "dead_letter_queue")
 
@@ -103,14 +110,18 @@ def _function_settings(definition: FunctionDefinition) -> Iterator[Setting]:
 
 def _trigger(trigger: Trigger, plan: Plan) -> TriggerDescription:
     adapter = "" if trigger.service is Service.HTTP else plan.environment.binding(trigger.service).adapter
-    native = NATIVE.get(trigger.service, frozenset()) if adapter not in ("", embedded.ADAPTER) else frozenset()
+    embedded_here = adapter in ("", embedded.ADAPTER)
+    native = frozenset() if embedded_here else NATIVE.get(trigger.service, frozenset())
+    left = frozenset() if embedded_here else LEFT.get(trigger.service, frozenset())
     values = {**_mapping_values(trigger.mapping), **_subscription_values(trigger.subscription(""))}
     return TriggerDescription(
         decorator=trigger.decorator,
         model=trigger.invocation_model,
         adapter=adapter,
         settings=tuple(
-            Setting(name, value, str(trigger.service) if name in native else EVENTFLOW)
+            Setting(name, _THEIRS, str(trigger.service))
+            if name in left and value == _UNLIMITED
+            else Setting(name, value, str(trigger.service) if name in native else EVENTFLOW)
             for name, value in values.items()
         ),
     )

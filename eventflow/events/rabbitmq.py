@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic
 
 from pydantic import ConfigDict
@@ -135,26 +137,36 @@ def basic_properties(
     *,
     message_id: str | None = None,
     content_type: str | None = None,
-    headers: Mapping[str, str | int | bytes] | None = None,
+    content_encoding: str | None = None,
+    headers: Mapping[str, Any] | None = None,
+    delivery_mode: int | None = 2,
+    priority: int | None = None,
     correlation_id: str | None = None,
+    reply_to: str | None = None,
+    expiration: str | None = None,
     timestamp: float | None = None,
+    type: str | None = None,
+    user_id: str | None = None,
+    app_id: str | None = None,
+    cluster_id: str | None = None,
 ) -> JsonObject:
-    """The properties of a persistent message as Lambda writes them; ``timestamp`` is in epoch seconds."""
+    """The properties of a message as Lambda writes them; ``timestamp`` is in epoch seconds, ``expiration`` text with
+    milliseconds. Header values may be whatever AMQP has."""
     return {
         "contentType": content_type,
-        "contentEncoding": None,
-        "headers": {name: _wire(value) for name, value in (headers or {}).items()},
-        "deliveryMode": 2,
-        "priority": None,
+        "contentEncoding": content_encoding,
+        "headers": None if headers is None else {name: _wire(value) for name, value in headers.items()},
+        "deliveryMode": delivery_mode,
+        "priority": priority,
         "correlationId": correlation_id,
-        "replyTo": None,
-        "expiration": None,
+        "replyTo": reply_to,
+        "expiration": expiration,
         "messageId": message_id,
         "timestamp": None if timestamp is None else _time_text(timestamp),
-        "type": None,
-        "userId": None,
-        "appId": None,
-        "clusterId": None,
+        "type": type,
+        "userId": user_id,
+        "appId": app_id,
+        "clusterId": cluster_id,
         "bodySize": len(body),
     }
 
@@ -164,12 +176,25 @@ def _time_text(timestamp: float) -> str:
     return f"{moment:%b} {moment.day}, {moment:%Y}, {moment.hour % 12 or 12}:{moment:%M:%S %p}"
 
 
-def _wire(value: str | int | bytes) -> Any:
-    """Text and bytes as Java's signed bytes; numbers as they are."""
-    if isinstance(value, int):
-        return value
-    data = value.encode() if isinstance(value, str) else value
-    return {"bytes": memoryview(data).cast("b").tolist()}
+def _wire(value: Any) -> Any:
+    """Text and bytes as Java's signed bytes, times as text, tables and arrays of them; numbers as they are. A number
+    that JSON does not have is text."""
+    match value:
+        case str():
+            return {"bytes": memoryview(value.encode()).cast("b").tolist()}
+        case bytes() | bytearray():
+            return {"bytes": memoryview(value).cast("b").tolist()}
+        case datetime():
+            return _time_text(value.timestamp())
+        case Decimal():
+            return float(value)
+        case float():
+            return value if isfinite(value) else str(value)
+        case dict():
+            return {name: _wire(item) for name, item in value.items()}
+        case list():
+            return [_wire(item) for item in value]
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSubscription:
     """Records of one queue. ``subscriber`` is the function that reads it, for at most ``timeout_seconds`` each time:
-    a queue that is made on first use hides its records for that long."""
+    a queue that is made on first use hides its records for that long. ``maximum_retry_attempts`` is how often a record
+    is tried again before eventflow gives it up, -1 for as often as the queue gives it out; ``None`` where that is the
+    queue's business alone."""
 
     service: Service
     name: str
     subscriber: str
     timeout_seconds: float = 0
+    maximum_retry_attempts: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

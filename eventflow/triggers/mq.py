@@ -90,7 +90,12 @@ class MqTrigger(Trigger):
         return (self.settings.on_failure,) if self.settings.on_failure else ()
 
     def subscription(self, subscriber: str) -> QueueSubscription:
-        return QueueSubscription(service=self.service, name=self.name, subscriber=subscriber)
+        return QueueSubscription(
+            service=self.service,
+            name=self.name,
+            subscriber=subscriber,
+            maximum_retry_attempts=self.settings.maximum_retry_attempts,
+        )
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

@@ -82,6 +82,22 @@ def test_settings_that_a_source_does_not_have_are_not_shown() -> None:
     assert "maximum_retry_attempts" not in {setting.name for setting in sqs.settings}
 
 
+def test_a_broker_limits_deliveries_where_the_mapping_does_not() -> None:
+    @on_mq("orders", engine="rabbitmq")
+    @on_mq("urgent", engine="rabbitmq", maximum_retry_attempts=3)
+    def read(message): ...  # type: ignore[no-untyped-def]
+
+    environment = Environment(sources={"rabbitmq": SourceBinding(adapter="rabbitmq")})
+    [described] = describe(App([read]).freeze(environment))
+    found = {
+        trigger.decorator: {setting.name: setting for setting in trigger.settings} for trigger in described.triggers
+    }
+    left, limited = found['@on_mq("orders", engine="rabbitmq")'], found['@on_mq("urgent", engine="rabbitmq")']
+    assert left["maximum_retry_attempts"] == Setting("maximum_retry_attempts", "the queue's own limit", "rabbitmq")
+    assert limited["maximum_retry_attempts"] == Setting("maximum_retry_attempts", "3", "eventflow")
+    assert left["batch_size"].performed_by == "eventflow"
+
+
 def test_retries_and_destinations_are_shown_where_they_apply() -> None:
     plan = App([import_csv, count]).freeze(Environment())
     settings = {described.name: {setting.name for setting in described.settings} for described in describe(plan)}

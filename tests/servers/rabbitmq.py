@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from tests.servers.certificates import write_certificates
-from tests.servers.process import Process, accepts, free_port, kept_ports
+from tests.servers.process import Process, accepts, kept_ports
 from tests.servers.server import HOST, Server
 from tests.servers.sources import from_debian
 
@@ -18,6 +20,7 @@ USER: Final = "test"
 PASSWORD: Final = "secret"
 VIRTUAL_HOST: Final = "shop"
 """A second one besides ``/``."""
+MAXIMUM_MESSAGE_BYTES: Final = 8_000_000
 
 _PACKAGED: Final = Path("/usr/lib/rabbitmq/bin")
 _RUN: Final = 'epmd -address "$ERL_EPMD_ADDRESS" -port "$ERL_EPMD_PORT" & exec "$0"'
@@ -35,17 +38,17 @@ def program(directory: Path, /) -> Path:
 
 
 def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
-    ports = kept_ports(scratch, "amqps") | {"amqp": port}
+    ports = _ports(scratch) | {"amqp": port}
     certificates = scratch / "certificates"
     if not certificates.exists():
         write_certificates(certificates)
     (scratch / "definitions.json").write_text(json.dumps(_definitions()))
     (scratch / "rabbitmq.conf").write_text(_settings(scratch, ports))
-    (scratch / "plugins").write_text("[].\n")
+    (scratch / "plugins").write_text("[rabbitmq_management].\n")
     command = ["sh", "-c", _RUN, str(program(directory))]
-    process = Process("rabbitmq", command, scratch=scratch, environment=_environment(scratch))
-    process.wait_until(lambda: accepts(ports["amqps"]) and _speaks_amqp(port))
-    addresses = {scheme: f"{scheme}://{USER}:{PASSWORD}@{HOST}:{number}" for scheme, number in ports.items()}
+    process = Process("rabbitmq", command, scratch=scratch, environment=_environment(scratch, ports))
+    process.wait_until(lambda: accepts(ports["amqps"]) and accepts(ports["http"]) and _speaks_amqp(port))
+    addresses = {scheme: f"{scheme}://{USER}:{PASSWORD}@{HOST}:{ports[scheme]}" for scheme in ("amqp", "amqps", "http")}
     return Server(
         name="rabbitmq",
         port=port,
@@ -54,6 +57,19 @@ def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
         addresses=addresses,
         certificates=certificates,
     )
+
+
+def control(server: Server, *arguments: str) -> None:
+    """Run ``rabbitmqctl`` on a running server."""
+    scratch = server.process.log.parent
+    environment = {"PATH": os.environ["PATH"], **_environment(scratch, _ports(scratch))}
+    subprocess.run(
+        [_PACKAGED / "rabbitmqctl", *arguments], env=environment, check=True, capture_output=True, timeout=60
+    )
+
+
+def _ports(scratch: Path) -> dict[str, int]:
+    return kept_ports(scratch, "amqps", "http", "epmd", "nodes")
 
 
 def _definitions() -> dict[str, list[dict[str, object]]]:
@@ -74,19 +90,24 @@ def _settings(scratch: Path, ports: dict[str, int]) -> str:
         "ssl_options.cacertfile": str(certificates / "ca.pem"),
         "ssl_options.certfile": str(certificates / "server.pem"),
         "ssl_options.keyfile": str(certificates / "server.key"),
+        "ssl_options.verify": "verify_peer",  # of clients that have a certificate
+        "ssl_options.fail_if_no_peer_cert": "false",
+        "max_message_size": str(MAXIMUM_MESSAGE_BYTES),
+        "management.tcp.ip": HOST,
+        "management.tcp.port": str(ports["http"]),
         "load_definitions": str(scratch / "definitions.json"),
         "disk_free_limit.absolute": "50MB",
     }
     return "".join(f"{name} = {value}\n" for name, value in settings.items())
 
 
-def _environment(scratch: Path) -> dict[str, str]:
+def _environment(scratch: Path, ports: dict[str, int]) -> dict[str, str]:
     return {
         "HOME": str(scratch),  # for the secret that Erlang's nodes share
         "ERL_EPMD_ADDRESS": HOST,
-        "ERL_EPMD_PORT": str(free_port()),
+        "ERL_EPMD_PORT": str(ports["epmd"]),
         "RABBITMQ_NODENAME": "eventflow@localhost",
-        "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_DIST_PORT": str(ports["nodes"]),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
         "RABBITMQ_MNESIA_BASE": str(scratch / "data"),
         "RABBITMQ_LOGS": "-",

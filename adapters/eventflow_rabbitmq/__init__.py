@@ -1,0 +1,5 @@
+"""RabbitMQ, self-managed or Amazon MQ: ``adapter = "rabbitmq"`` in an environment."""
+
+from eventflow_rabbitmq.adapter import RabbitMQAdapter
+
+__all__ = ["RabbitMQAdapter"]
