@@ -10,7 +10,7 @@ from eventflow.ports import ResourceStatus
 from eventflow_mongodb.client import make_client
 from eventflow_mongodb.environment import Environment
 from eventflow_mongodb.inspection import RULES, inspect
-from eventflow_mongodb.lease_table import lease_table
+from eventflow_mongodb.lease_table import LeaseTable
 from eventflow_mongodb.options import MongodbOptions
 from eventflow_mongodb.source import open_change_source
 
@@ -46,7 +46,7 @@ class MongodbAdapter:
     async def __aenter__(self) -> Self:
         """Connects to nothing yet: the driver does when it is used."""
         client = make_client(self._options, where=self._where)
-        self._environment = Environment(self._settings, self._options, client, lease_table(client, self._options))
+        self._environment = Environment(self._settings, self._options, client, LeaseTable.of(client, self._options))
         return self
 
     async def __aexit__(

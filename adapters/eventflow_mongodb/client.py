@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import AsyncMongoClient
@@ -32,15 +33,15 @@ def make_client(options: MongodbOptions, *, where: str) -> AsyncMongoClient[dict
     """
     _check_files(options, where)
     try:
-        return AsyncMongoClient(options.uri, **_arguments(options))
-    except (PyMongoError, ValueError, TypeError) as exc:
-        # The driver's own words may quote the URI.
-        problem = Problem(
-            where=where,
-            field="uri",
-            message=f"the driver refuses it ({type(exc).__name__})",
-            hint="are its parameters MongoDB's own, and is pymongo[aws] installed where that is needed?",
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # that is how the driver ignores what it does not understand
+            warnings.filterwarnings("ignore", "You appear to be connected", UserWarning)  # to somebody else's product
+            return AsyncMongoClient(options.uri, **_arguments(options))
+    except (PyMongoError, ValueError, TypeError, UserWarning) as exc:
+        # The driver's own words may quote the URI, but for these.
+        said = str(exc) if str(exc).startswith("Unknown option") else type(exc).__name__
+        hint = "are its parameters MongoDB's own, and is pymongo[aws] installed where that is needed?"
+        problem = Problem(where=where, field="uri", message=f"the driver refuses it ({said})", hint=hint)
         raise ConfigurationError([problem]) from None
 
 
@@ -57,7 +58,7 @@ def _arguments(options: MongodbOptions) -> dict[str, Any]:
     # DocumentDB has no retryable writes, and ours say themselves when they may be repeated.
     arguments["retryWrites"] = False
     if options.tls is not None or options.encrypted:
-        arguments["tls"] = options.encrypted
+        arguments["ssl" if "ssl" in said else "tls"] = options.encrypted  # the driver takes one of its two words
     if options.ca_file is not None:
         arguments["tlsCAFile"] = options.ca_file
     if options.cert_file is not None:

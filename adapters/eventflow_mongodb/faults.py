@@ -130,10 +130,10 @@ def _labels(exc: OperationFailure) -> bool:
 
 
 def _said(exc: OperationFailure) -> str:
-    """The server's own sentence, without the rest of its answer, which may quote documents."""
+    """The server's own sentence, without what may quote commands and documents."""
     details: Mapping[str, Any] = exc.details or {}
     said = str(details.get("errmsg") or details.get("$err") or "no reason given")
-    return said.strip().partition("\n")[0].rstrip(".")
+    return said.strip().partition("\n")[0].partition(" to execute command")[0].rstrip(".")
 
 
 def _sentence(exc: BaseException) -> str:

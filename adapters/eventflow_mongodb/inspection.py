@@ -53,7 +53,8 @@ async def inspect(env: Environment, blueprint: Blueprint) -> Sequence[Inspection
             if isinstance(subscription, StreamSubscription) and subscription.service is Service.DOCUMENTDB:
                 tasks.start_soon(look, subscription, into)
             else:
-                into.append(_unserved(subscription.name))
+                service = getattr(subscription, "service", type(subscription).__name__)
+                into.append(_unserved(f"{service}:{subscription.name}"))
     found.append([_unserved(destination.resource) for destination in blueprint.destinations])
     return list(dict.fromkeys(inspection for inspections in found for inspection in inspections))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from pymongo import ReadPreference, ReturnDocument, WriteConcern
 from pymongo.errors import DuplicateKeyError
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from eventflow_mongodb.places import Place
 
 MAXIMUM_REQUEST_SECONDS: Final = 5.0
-NOT_LATER: Final = "commits"
+COMMITS: Final = "commits"
+"""The number of the last write of progress under a grip."""
 
 
 class Grip(NamedTuple):
@@ -52,6 +53,18 @@ class LeaseTable:
         self._collection = collection
         self._request_seconds = request_seconds
 
+    @classmethod
+    def of(cls, client: AsyncMongoClient[dict[str, Any]], options: MongodbOptions) -> Self:
+        """The leases that the options name; nothing is asked of them yet."""
+        collection = client[options.lease_database].get_collection(
+            options.lease_collection,
+            read_preference=ReadPreference.PRIMARY,
+            write_concern=WriteConcern("majority"),
+        )
+        resource = f"documentdb:{options.lease_database}.{options.lease_collection}"
+        seconds = min(MAXIMUM_REQUEST_SECONDS, options.lease_seconds / 4)
+        return cls(collection, resource=resource, request_seconds=seconds)
+
     # Looking
 
     async def read(self, subscription: str) -> Lease | None:
@@ -69,7 +82,7 @@ class LeaseTable:
 
     async def begin(self, subscription: str, place: Place) -> None:
         """Fix where a subscription starts, unless it has begun already."""
-        document = {"_id": subscription, "place": to_document(place), "counter": 0, "heartbeat": 0, NOT_LATER: 0}
+        document = {"_id": subscription, "place": to_document(place), "counter": 0, "heartbeat": 0, COMMITS: 0}
         async with self._request("beginning a subscription"):
             try:
                 await self._collection.insert_one(document)
@@ -81,7 +94,7 @@ class LeaseTable:
     async def take(self, lease: Lease, member: str) -> Lease | None:
         """Become the owner; ``None`` if the lease has changed since it was read."""
         seen = {"_id": lease.subscription, "counter": lease.counter, "heartbeat": lease.heartbeat, "owner": lease.owner}
-        change = {"$set": {"owner": member, NOT_LATER: 0}, "$inc": {"counter": 1}}
+        change = {"$set": {"owner": member, COMMITS: 0}, "$inc": {"counter": 1}}
         async with self._request("taking a lease"):
             document = await self._collection.find_one_and_update(seen, change, return_document=ReturnDocument.AFTER)
         return None if document is None else _lease(document)
@@ -100,18 +113,18 @@ class LeaseTable:
     async def commit(self, grip: Grip, position: str, place: Behind, state: str | None, *, number: int) -> bool:
         """Store progress, and show that the owner lives. ``number`` grows with every write of progress under one grip,
         so that none undoes a later one."""
-        kept: dict[str, Any] = {"position": position, "place": to_document(place), NOT_LATER: number}
+        kept: dict[str, Any] = {"position": position, "place": to_document(place), COMMITS: number}
         change: dict[str, Any] = {"$set": kept, "$inc": {"heartbeat": 1}}
         if state is None:
             change["$unset"] = {"state": ""}
         else:
             kept["state"] = state
-        return await self._change({**grip.condition, NOT_LATER: {"$lte": number}}, change)
+        return await self._change({**grip.condition, COMMITS: {"$lte": number}}, change)
 
     async def move_on(self, grip: Grip, place: Behind, *, number: int) -> bool:
         """Store that nothing happened up to ``place``, and show that the owner lives."""
-        change = {"$set": {"place": to_document(place), NOT_LATER: number}, "$inc": {"heartbeat": 1}}
-        return await self._change({**grip.condition, NOT_LATER: {"$lte": number}}, change)
+        change = {"$set": {"place": to_document(place), COMMITS: number}, "$inc": {"heartbeat": 1}}
+        return await self._change({**grip.condition, COMMITS: {"$lte": number}}, change)
 
     async def _change(self, condition: dict[str, Any], change: dict[str, Any]) -> bool:
         async with self._request("writing a lease"):
@@ -123,18 +136,6 @@ class LeaseTable:
         with translated(self.resource, doing):
             async with asyncio.timeout(self._request_seconds):
                 yield
-
-
-def lease_table(client: AsyncMongoClient[dict[str, Any]], options: MongodbOptions) -> LeaseTable:
-    """The leases that the options name; nothing is asked of them yet."""
-    collection = client[options.lease_database].get_collection(
-        options.lease_collection,
-        read_preference=ReadPreference.PRIMARY,
-        write_concern=WriteConcern("majority"),
-    )
-    resource = f"documentdb:{options.lease_database}.{options.lease_collection}"
-    seconds = min(MAXIMUM_REQUEST_SECONDS, options.lease_seconds / 4)
-    return LeaseTable(collection, resource=resource, request_seconds=seconds)
 
 
 def _lease(document: dict[str, Any]) -> Lease:

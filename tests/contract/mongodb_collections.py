@@ -49,8 +49,6 @@ class Processes:
     async def insert(self, name: str, message: OutboundMessage) -> None:
         database, _, collection = name.partition(".")
         await self.client[database][collection].insert_one({"body": message.body})
-        # The server tells times in seconds.
-        await anyio.sleep(1 - time.time() % 1)
 
 
 @asynccontextmanager
@@ -71,10 +69,17 @@ def body(record: StreamRecord) -> bytes | None:
     return None if document is None else base64.b64decode(document["body"]["$binary"]["base64"])
 
 
-def stream_harness(opened: Processes) -> StreamHarness:
+def stream_harness(opened: Processes, *, settles: bool = False) -> StreamHarness:
+    """``settles`` waits after each write until its second is over: asked for the time, the server tells seconds."""
+
     async def create(partitions: int) -> str:
         assert partitions == 1
         return new_collection()
+
+    async def write(name: str, message: OutboundMessage) -> None:
+        await opened.insert(name, message)
+        if settles:
+            await anyio.sleep(1 - time.time() % 1)
 
     return StreamHarness(
         adapter=opened.adapter,
@@ -85,6 +90,6 @@ def stream_harness(opened: Processes) -> StreamHarness:
         grace_seconds=1,
         service=Service.DOCUMENTDB,
         create=create,
-        write=opened.insert,
+        write=write,
         value=body,
     )

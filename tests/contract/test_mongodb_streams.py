@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from eventflow.testing.harness import Case, case_name, skip_reason
+from eventflow.testing.progress_cases import latest_starts_with_what_comes_after_the_subscription
 from eventflow.testing.stream_cases import STREAM_CASES, StreamCase
 from tests.contract.mongodb_collections import Processes, processes, stream_harness
 from tests.contract.together import Together, running
@@ -21,7 +22,7 @@ def together(request: pytest.FixtureRequest, mongodb_server: Server) -> Iterator
 
 
 async def run(case: Case, opened: Processes) -> None:
-    harness = stream_harness(opened)
+    harness = stream_harness(opened, settles=case is latest_starts_with_what_comes_after_the_subscription)
     if reason := skip_reason(case, harness):
         pytest.skip(reason)
     await case(harness)
