@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from eventflow.errors import AdapterError, ResourceNotFoundError
@@ -78,15 +79,14 @@ class MongodbAdapter:
         raise ResourceNotFoundError(f"event queue {name}", "the mongodb adapter serves change streams only", mend=mend)
 
     async def resources(self) -> Sequence[ResourceStatus]:
-        """The subscriptions that there are, with the functions that have them."""
-        leases = await self._opened.leases.all()
-        names = [lease.subscription.partition("/") for lease in leases]
+        """What has subscriptions, and the functions that have them."""
+        subscribers: defaultdict[str, list[str]] = defaultdict(list)
+        for lease in await self._opened.leases.all():
+            subscriber, _, name = lease.subscription.partition("/")
+            subscribers[name].append(subscriber)
         return [
-            ResourceStatus(
-                resource=f"{Service.DOCUMENTDB}:{name}",
-                figures={"subscriber": subscriber, "is read": "no" if lease.owner is None else "yes"},
-            )
-            for lease, (subscriber, _, name) in zip(leases, names, strict=True)
+            ResourceStatus(resource=f"{Service.DOCUMENTDB}:{name}", figures={"subscribers": ", ".join(functions)})
+            for name, functions in subscribers.items()
         ]
 
     @property

@@ -43,6 +43,8 @@ class ScriptedMongoDb:
         self.asked: list[Document] = []
         self.token = "quiet-0"
         """The resume token of usual answers: how far nothing happened."""
+        self.always: dict[str, Document] = {}
+        """Answers to commands for which no other is left."""
         self.asks = asyncio.Event()
         self._answers: defaultdict[str, deque[Document | HangUp]] = defaultdict(deque)
         self._server: asyncio.Server | None = None
@@ -109,12 +111,16 @@ class ScriptedMongoDb:
             if isinstance(answer, HangUp):
                 raise answer
             return answer
+        if name in self.always:
+            return self.always[name]
         match name:
             case "aggregate":
                 return opened(token=self.token)
             case "getMore":
                 await asyncio.sleep(0.01)
                 return more(token=self.token)
+            case "find":
+                return {"cursor": {"firstBatch": [], "id": 0, "ns": "eventflow.leases"}, "ok": 1.0}
         return {"ok": 1.0, "operationTime": NOW}
 
     def _hello(self) -> Document:
