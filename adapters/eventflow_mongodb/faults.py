@@ -33,7 +33,7 @@ INVALID_TOKEN: Final = 260
 UNKNOWN_FIELD: Final = frozenset({9, 72, 40415})
 DENIED: Final = frozenset({11, 13, 18, 31, 33, 334, 8000})
 """No such user, not allowed, wrong password ... and Atlas's word for all of them."""
-HISTORY_LOST: Final = frozenset({136, 280, 286, 40585, 40615})
+HISTORY_LOST: Final = frozenset({136, 280, 286, 40576, 40585, 40615})
 PASSING: Final = frozenset(
     {6, 7, 24, 43, 46, 50, 63, 64, 89, 91, 112, 133, 150, 175, 189, 202, 216, 234, 237, 246, 262, 290, 358, 365}
     | {384, 9001, 10058, 10107, 11600, 11602, 13388, 13435, 13436}
@@ -104,7 +104,8 @@ def _refused(resource: str, doing: str, exc: OperationFailure, address: Collecti
         mend = "start the servers with --replSet and run rs.initiate(), one server is enough"
         return NoReplicaSetError(resource, f"{doing}: change streams take a replica set ({text})", mend=mend)
     if code in DENIED:
-        mend = "allow `find` and `changeStream` to this user, or check user and password"
+        actions = "`find`, `insert` and `update`" if address is None else "`find` and `changeStream`"
+        mend = f"allow {actions} there to this user, or check user and password"
         return AccessDeniedError(resource, f"{doing} is denied ({text})", mend=mend)
     if code == EVENT_TOO_LARGE:
         return EventTooLargeError(resource, f"{doing}: a change is too large to be sent ({text})")

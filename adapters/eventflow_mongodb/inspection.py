@@ -60,9 +60,10 @@ async def inspect(env: Environment, blueprint: Blueprint) -> Sequence[Inspection
 
 
 async def _look(env: Environment, subscription: StreamSubscription) -> None:
-    """Open the change stream where the subscription would go on, and read its lease."""
+    """Open the change stream where the subscription would go on, and ask for its lease."""
     streams = watching(env, subscription)
     await streams.now()
+    await env.leases.check()
     lease = await env.leases.read(subscription_id(subscription))
     if lease is not None:
         await (await streams.open(lease.place)).close()

@@ -78,6 +78,10 @@ class LeaseTable:
         async with self._request("reading the leases"):
             return [_lease(document) async for document in self._collection.find().sort("_id")]
 
+    async def check(self) -> None:
+        """Find out whether leases may be written, without changing any."""
+        await self._change({"_id": {"$exists": False}}, {"$inc": {"heartbeat": 1}})
+
     # Subscribing
 
     async def begin(self, subscription: str, place: Place) -> None:

@@ -9,7 +9,13 @@ from bson import Timestamp
 from eventflow.errors import AdapterError, UnavailableError
 from eventflow.model.documentdb import FullDocument
 from eventflow_mongodb.changes import CODEC_OPTIONS
-from eventflow_mongodb.faults import HistoryLostError, InvalidTokenError, UnknownOptionError, translated
+from eventflow_mongodb.faults import (
+    ChangesNotEnabledError,
+    HistoryLostError,
+    InvalidTokenError,
+    UnknownOptionError,
+    translated,
+)
 from eventflow_mongodb.places import Behind, From, Oldest, after
 
 if TYPE_CHECKING:
@@ -100,7 +106,7 @@ class Watching:
         try:
             return await self._watch(pipeline, start_at_operation_time=BEGINNING)
         except HistoryLostError:
-            pass  # MongoDB wants a time that its oplog still has
+            pass  # the log is older than what is left of it
         for _ in range(RACES):
             time = await self._oldest_in_oplog() or await self._oldest_by_trying()
             try:
@@ -134,6 +140,16 @@ class Watching:
         return Timestamp(kept, 1)
 
     async def _watch(self, pipeline: Pipeline, **start: Any) -> AsyncChangeStream[dict[str, Any]]:
+        try:
+            return await self._aggregate(pipeline, **start)
+        except ChangesNotEnabledError as exc:
+            # DocumentDB says so of places that it no longer has, too.
+            if not start:
+                raise
+            await (await self._aggregate([])).close()
+            raise HistoryLostError(exc.resource, exc.message) from exc
+
+    async def _aggregate(self, pipeline: Pipeline, **start: Any) -> AsyncChangeStream[dict[str, Any]]:
         database = self._client.get_database(self._address.database, codec_options=CODEC_OPTIONS)
         target = database if self._address.collection is None else database[self._address.collection]
         with translated(self.resource, "opening the change stream", self._address):

@@ -121,6 +121,8 @@ class ScriptedMongoDb:
                 return more(token=self.token)
             case "find":
                 return {"cursor": {"firstBatch": [], "id": 0, "ns": "eventflow.leases"}, "ok": 1.0}
+            case "update":
+                return {"n": 0, "nModified": 0, "ok": 1.0}
         return {"ok": 1.0, "operationTime": NOW}
 
     def _hello(self) -> Document:

@@ -45,7 +45,9 @@ HISTORY_LOST: Final = failed(
 POSITION_LOST: Final = failed(
     136, "CappedPositionLost", "CollectionScan died due to position in capped collection being deleted"
 )
-NOT_ENABLED: Final = failed(136, "CappedPositionLost", "modifyChangeStreams has not been run for this collection.")
+NOT_ENABLED: Final = failed(
+    136, "CappedPositionLost", "modifyChangeStreams has not been run for this collection/database/cluster"
+)
 NO_REPLICA_SET: Final = failed(40573, "Location40573", "The $changeStream stage is only supported on replica sets")
 UNAUTHORIZED: Final = failed(
     13, "Unauthorized", 'not authorized on shop to execute command { aggregate: "orders", pipeline: "s3cret" }'

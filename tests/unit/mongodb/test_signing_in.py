@@ -19,7 +19,7 @@ from eventflow.ports import AdapterSettings, Inspection
 from eventflow_mongodb import MongodbAdapter
 from tests.contract.embedded import WallClock
 from tests.servers.certificates import write_certificates
-from tests.unit.mongodb.scripted_mongodb import ScriptedMongoDb
+from tests.unit.mongodb.scripted_mongodb import ScriptedMongoDb, failed
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
@@ -104,3 +104,13 @@ async def test_what_is_refused_at_start_names_the_subscription() -> None:
         async with MongodbAdapter(settings) as adapter:
             with pytest.raises(AccessDeniedError, match=r"documentdb:shop\.orders"):
                 await adapter.stream_source(CHANGES)
+
+
+async def test_leases_that_may_not_be_written_are_found() -> None:
+    async with serving() as server:
+        server.always["update"] = failed(
+            13, "Unauthorized", "not authorized on eventflow to execute command { update }"
+        )
+        [finding] = await look(server)
+    assert (finding.rule, finding.resource) == ("access-denied", "documentdb:eventflow.leases")
+    assert "`update`" in finding.mend
