@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 CHANGES: Final[PartitionId] = "changes"
 """The only partition: a change stream is in one order."""
+SIZE: Final = "size"
+"""Attribute of a change that came without its document, for no cluster sends it with it: the bytes that it has at
+least."""
 _ENVELOPE_BYTES: Final = len('{"event":},')
 
 
@@ -131,7 +134,8 @@ class DocumentDBCodec:
         return FilterView(record.data, {})
 
     def size(self, record: StreamRecord) -> int:
-        return _ENVELOPE_BYTES + len(record.data or b"")
+        size: int = record.attributes.get(SIZE, 0)
+        return _ENVELOPE_BYTES + (size or len(record.data or b""))
 
 
 DOCUMENTDB = DocumentDBCodec()

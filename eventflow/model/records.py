@@ -77,8 +77,10 @@ class Assignment:
 @dataclass(frozen=True, slots=True)
 class StreamRead:
     """What one read of a partition returned. ``ended`` says that the partition is closed and these are its
-    last records (a resharded Kinesis shard). ``behind_seconds`` is how far the reader lags, if known."""
+    last records (a resharded Kinesis shard). ``behind_seconds`` is how far the reader lags, if known. ``gap`` says that
+    records before these expired before they were read."""
 
     records: tuple[StreamRecord, ...]
     ended: bool = False
     behind_seconds: float | None = None
+    gap: bool = False

@@ -23,6 +23,8 @@ class DropReason(StrEnum):
     OVERSIZED = "oversized"
     UNDECODABLE = "undecodable"
     UNKNOWN_FUNCTION = "unknown_function"
+    EXPIRED = "expired"
+    """In its stream, before it was read. Nobody knows how many those are, so each gap counts once."""
 
 
 class InvocationFigures:

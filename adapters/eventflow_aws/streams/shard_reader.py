@@ -116,6 +116,7 @@ class ShardReader:
         self._page = Page((), None, None, 0)
         self._taken = 0
         self._ended = False
+        self._gap = False
         self._pause_seconds = 0.0
         self._due_at = -math.inf
         moment = place.timestamp if isinstance(place, StartingPoint) else None
@@ -184,7 +185,7 @@ class ShardReader:
             f"behind {self._place.position}" if isinstance(self._place, Behind) else "at the beginning",
             reason,
         )
-        self._place, self._iterator = BEGINNING, None
+        self._place, self._iterator, self._gap = BEGINNING, None, True
 
     def _accept(self, page: Page) -> None:
         self._iterator = page.next_iterator
@@ -223,7 +224,9 @@ class ShardReader:
         behind_seconds = self._behind_seconds(records)
         if self._taken == len(page.records):
             self._page, self._taken = page._replace(records=()), 0
-        return StreamRead(records, ended=self._ended and not self._page.records, behind_seconds=behind_seconds)
+        gap, self._gap = self._gap, False
+        ended = self._ended and not self._page.records
+        return StreamRead(records, ended=ended, behind_seconds=behind_seconds, gap=gap)
 
     def _behind_seconds(self, records: tuple[StreamRecord, ...]) -> float:
         page = self._page

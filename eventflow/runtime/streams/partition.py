@@ -11,6 +11,7 @@ import anyio
 from eventflow.errors import AdapterError, LeaseLostError
 from eventflow.model import limits
 from eventflow.policy.retry import reconnect_backoff
+from eventflow.runtime.metrics import DropReason
 from eventflow.runtime.streams.batch_lanes import BatchLanes
 from eventflow.runtime.streams.giving_up import GivingUp
 from eventflow.runtime.streams.pauses import Pauses
@@ -182,6 +183,8 @@ class Partition:
 
     def _take(self, read: StreamRead) -> bool:
         """Hand a read over to the lanes; true if it was the last."""
+        if read.gap:
+            self._run.metrics.dropped[(*self._run.key, DropReason.EXPIRED)] += 1
         started, push = self._progress.started, self._lanes.push
         filters, unmatched = bool(self._run.filters.patterns), 0
         for record in read.records:

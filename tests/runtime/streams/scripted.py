@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -107,6 +107,8 @@ class ScriptedSource:
         self.highest_read: dict[PartitionId, int] = {}
         self.commit_seconds = 0.0
         self.maximum_read = 10_000
+        self.gap = False
+        """Whether the next read says that records before it expired."""
         self._assign_all = assign_all
         self._owner: PartitionOwner | None = None
         self._cursors: dict[PartitionId, int] = {}
@@ -161,7 +163,8 @@ class ScriptedSource:
                 while not self._is_ready(partition):
                     await self.log.changed()
             await anyio.lowlevel.checkpoint()
-            return self._read(partition, min(max_records, self.maximum_read))
+            gap, self.gap = self.gap, False
+            return replace(self._read(partition, min(max_records, self.maximum_read)), gap=gap)
         finally:
             self._reading.discard(partition)
 

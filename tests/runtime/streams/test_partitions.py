@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from eventflow.errors import AccessDeniedError, AdapterError, ResourceNotFoundError, UnavailableError
+from eventflow.runtime.metrics import DropReason
 from eventflow.triggers.destinations import to_sqs
 from eventflow.triggers.function import function
 from eventflow.triggers.kafka import on_kafka_batch
@@ -491,3 +492,14 @@ async def test_statistics_tell_where_each_partition_stands() -> None:
         release.set()
         await mapping.all_done()
         assert mapping.poller.idle
+
+
+async def test_records_that_expired_unread_are_counted_once_per_gap() -> None:
+    @on_kinesis("orders")
+    async def handle(event: dict[str, Any]) -> None: ...
+
+    source = ScriptedSource(log_of(3))
+    source.gap = True
+    async with polling(handle, source) as mapping:
+        await mapping.all_done()
+        assert mapping.metrics.dropped == {("handle", "kinesis", DropReason.EXPIRED): 1}

@@ -98,7 +98,8 @@ async def test_trimmed_checkpoint_goes_on_with_the_oldest_record_and_says_what_m
 ) -> None:
     shard = ScriptedShard(page([90]))
     shard.iterator_faults.append(TRIMMED)
-    assert positions(await reader_of(shard, place=Behind(7)).read(max_records=10, wait_seconds=5)) == [90]
+    read = await reader_of(shard, place=Behind(7)).read(max_records=10, wait_seconds=5)
+    assert (positions(read), read.gap) == ([90], True)
     assert shard.places == [Behind(7), BEGINNING]
     [warning] = caplog.records
     assert warning.levelname == "WARNING"
@@ -108,8 +109,9 @@ async def test_trimmed_checkpoint_goes_on_with_the_oldest_record_and_says_what_m
 async def test_records_trimmed_while_reading_go_on_with_the_oldest(caplog: pytest.LogCaptureFixture) -> None:
     shard = ScriptedShard(page([1]), TRIMMED, page([90]))
     reader = reader_of(shard)
-    await reader.read(max_records=10, wait_seconds=5)
-    assert positions(await reader.read(max_records=10, wait_seconds=5)) == [90]
+    assert not (await reader.read(max_records=10, wait_seconds=5)).gap
+    read = await reader.read(max_records=10, wait_seconds=5)
+    assert (positions(read), read.gap) == ([90], True)
     assert shard.places == [BEGINNING, BEGINNING]
     assert "behind 1 are lost" in caplog.text
 

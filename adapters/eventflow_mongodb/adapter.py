@@ -1,0 +1,108 @@
+"""DocumentDB and MongoDB behind the ports."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NoReturn, Self
+
+from eventflow.errors import AdapterError, ResourceNotFoundError
+from eventflow.model.destinations import Service
+from eventflow.ports import ResourceStatus
+from eventflow_mongodb.client import make_client
+from eventflow_mongodb.environment import Environment
+from eventflow_mongodb.inspection import RULES, inspect
+from eventflow_mongodb.lease_table import LeaseTable
+from eventflow_mongodb.options import MongodbOptions
+from eventflow_mongodb.source import open_change_source
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from types import TracebackType
+
+    from eventflow.model.blueprint import Blueprint
+    from eventflow.model.destinations import Destination
+    from eventflow.model.subscriptions import NotificationSubscription, QueueSubscription, StreamSubscription
+    from eventflow.ports import (
+        AdapterSettings,
+        DestinationSink,
+        EventQueueStore,
+        Inspection,
+        NotificationSource,
+        QueueSource,
+        StreamSource,
+    )
+
+
+class MongodbAdapter:
+    """An Adapter for the change streams of one DocumentDB or MongoDB cluster, and nothing else; and its Inspector.
+    Options: see :class:`~eventflow_mongodb.options.MongodbOptions`. Collections are never made, but for the leases."""
+
+    def __init__(self, settings: AdapterSettings) -> None:
+        """Raises ConfigurationError if an option is wrong."""
+        self._settings = settings
+        self._options = MongodbOptions.parse(settings)
+        self._where = f"[environments.{settings.environment}] adapter mongodb"
+        self._environment: Environment | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connects to nothing yet: the driver does when it is used."""
+        client = make_client(self._options, where=self._where)
+        self._environment = Environment(self._settings, self._options, client, LeaseTable.of(client, self._options))
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        environment, self._environment = self._environment, None
+        if environment is not None:
+            await environment.client.close()
+
+    async def stream_source(self, subscription: StreamSubscription) -> StreamSource:
+        if subscription.service is not Service.DOCUMENTDB:
+            _refuse(subscription.service, subscription.name)
+        return await open_change_source(self._opened, subscription)
+
+    async def queue_source(self, subscription: QueueSubscription) -> QueueSource:
+        _refuse(subscription.service, subscription.name)
+
+    async def notification_source(self, subscription: NotificationSubscription) -> NotificationSource:
+        _refuse(type(subscription).__name__, subscription.name)
+
+    async def sink(self, destination: Destination) -> DestinationSink:
+        _refuse(destination.service, destination.name)
+
+    async def event_queue(self, name: str) -> EventQueueStore:
+        mend = 'name a store that keeps events, e.g. event_queue = "sqs:shop-events"'
+        raise ResourceNotFoundError(f"event queue {name}", "the mongodb adapter serves change streams only", mend=mend)
+
+    async def resources(self) -> Sequence[ResourceStatus]:
+        """What has subscriptions, and the functions that have them."""
+        subscribers: defaultdict[str, list[str]] = defaultdict(list)
+        for lease in await self._opened.leases.all():
+            subscriber, _, name = lease.subscription.partition("/")
+            subscribers[name].append(subscriber)
+        return [
+            ResourceStatus(resource=f"{Service.DOCUMENTDB}:{name}", figures={"subscribers": ", ".join(functions)})
+            for name, functions in subscribers.items()
+        ]
+
+    @property
+    def inspection_rules(self) -> Collection[str]:
+        return RULES
+
+    async def inspect(self, blueprint: Blueprint) -> Sequence[Inspection]:
+        return await inspect(self._opened, blueprint)
+
+    @property
+    def _opened(self) -> Environment:
+        if self._environment is None:
+            raise AdapterError(self._settings.environment, "the environment is not open; use `async with` first")
+        return self._environment
+
+
+def _refuse(service: str, name: str) -> NoReturn:
+    mend = "give it an adapter of its own: [environments.<name>.sources.<service>]"
+    raise ResourceNotFoundError(f"{service}:{name}", "the mongodb adapter serves change streams only", mend=mend)
