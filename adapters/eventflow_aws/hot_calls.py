@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -46,6 +46,13 @@ OK: Final = 200
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
+class _Learned(NamedTuple):
+    """How botocore signs an operation; ``signer`` knows the client's credentials."""
+
+    scope: Scope
+    signer: AioRequestSigner
+
+
 class HotCalls:
     """Sends ``operations`` of one client, whose service speaks a JSON protocol and whose requests are small.
 
@@ -56,8 +63,7 @@ class HotCalls:
         # The one thing that botocore has no public name for: the connections of a client.
         self._session = cast("AIOHTTPSession", client._endpoint.http_session)
         self._signer = Signer()
-        self._scopes: dict[str, Scope] = {}
-        self._credentials: AioRequestSigner | None = None
+        self._learned: dict[str, _Learned] = {}
         events, service = client.meta.events, client.meta.service_model.service_id.hyphenize()
         for operation in operations:
             events.register(f"before-sign.{service}.{operation}", self._learn)
@@ -77,22 +83,23 @@ class HotCalls:
         **_: object,
     ) -> None:
         """botocore is about to sign a request: the next ones are signed alike, if we can."""
-        self._scopes.pop(operation_name, None)
+        self._learned.pop(operation_name, None)
         if signature_version == SIGNATURE and request.context.get("payload_signing_enabled", True):
             signing = request.context.get("signing", {})
             scope = Scope(signing.get("region") or region_name, signing.get("signing_name") or signing_name)
-            self._scopes[operation_name] = scope
-            self._credentials = request_signer
+            self._learned[operation_name] = _Learned(scope, request_signer)
 
     async def _call(
         self, *, model: OperationModel, params: Mapping[str, Any], context: dict[str, Any], **_: object
     ) -> Answer | None:
         """The answer to a request that botocore has made out; ``None`` leaves it to botocore."""
-        scope, host = self._scopes.get(model.name), _host(params["url"])
-        credentials = await self._fresh_credentials(scope) if scope and host else None
-        if scope is None or host is None or credentials is None:
+        learned, host = self._learned.get(model.name), _host(params["url"])
+        if learned is None or host is None:
             return None
-        request = self._request(host, params, context, credentials=credentials, scope=scope)
+        credentials = await _fresh_credentials(learned)
+        if credentials is None:
+            return None
+        request = self._request(host, params, context, credentials=credentials, scope=learned.scope)
         try:
             response = await self._session.send(request)
         except BotoCoreError as exc:
@@ -103,13 +110,6 @@ class HotCalls:
             context[OUTCOME] = response
             return None
         return response, answer
-
-    async def _fresh_credentials(self, scope: Scope) -> ReadOnlyCredentials | None:
-        """Renewed where they are about to expire. Raises CredentialRetrievalError, as a call of botocore's does."""
-        assert self._credentials is not None
-        auth: Any = await self._credentials.get_auth_instance(scope.service, scope.region, SIGNATURE)
-        credentials: ReadOnlyCredentials | None = auth.credentials
-        return credentials
 
     def _request(
         self,
@@ -137,6 +137,14 @@ class HotCalls:
         if isinstance(outcome, BotoCoreError):
             raise outcome
         return outcome
+
+
+async def _fresh_credentials(learned: _Learned) -> ReadOnlyCredentials | None:
+    """Renewed where they are about to expire. Raises CredentialRetrievalError, as a call of botocore's does."""
+    scope = learned.scope
+    auth: Any = await learned.signer.get_auth_instance(scope.service, scope.region, SIGNATURE)
+    credentials: ReadOnlyCredentials | None = auth.credentials
+    return credentials
 
 
 @lru_cache(maxsize=16)
