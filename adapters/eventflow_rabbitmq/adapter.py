@@ -12,7 +12,6 @@ from eventflow_rabbitmq.environment import Environment
 from eventflow_rabbitmq.inspection_rules import RULES
 from eventflow_rabbitmq.logs import quiet
 from eventflow_rabbitmq.options import RabbitMQOptions
-from eventflow_rabbitmq.security import ssl_context
 from eventflow_rabbitmq.sink import open_queue_sink
 from eventflow_rabbitmq.source import open_queue_source
 
@@ -45,7 +44,7 @@ class RabbitMQAdapter:
         self._settings = settings
         self._options = RabbitMQOptions.parse(settings)
         where = f"[environments.{settings.environment}] adapter rabbitmq"
-        self._context = ssl_context(self._options, where=where)
+        self._context = self._options.ssl_context(where)
         self._stack = AsyncExitStack()
         self._environment: Environment | None = None
 

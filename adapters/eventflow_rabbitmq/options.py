@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
@@ -12,15 +11,15 @@ from urllib.parse import unquote, urlsplit
 
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.model.message_queues import DEFAULT_VIRTUAL_HOST
+from eventflow.ports.sign_in import SIGN_IN_FILES, SignIn
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Mapping
 
     from eventflow.ports import AdapterSettings
 
-USERNAME_VARIABLE: Final = "EVENTFLOW_RABBITMQ_USERNAME"
-PASSWORD_VARIABLE: Final = "EVENTFLOW_RABBITMQ_PASSWORD"
-KEY_PASSWORD_VARIABLE: Final = "EVENTFLOW_RABBITMQ_KEY_PASSWORD"
+SIGN_IN: Final = SignIn("rabbitmq")
 GUEST: Final = "guest"
 """The user that a fresh broker has; it may sign in from the same machine only."""
 PORTS: Final = {"amqp": 5672, "amqps": 5671}
@@ -52,7 +51,7 @@ class RabbitMQOptions:
     """
 
     url: tuple[str, ...]
-    username: str | None = None
+    username: str = GUEST
     username_file: str | None = None
     password_file: str | None = None
     ca_file: str | None = None
@@ -62,12 +61,7 @@ class RabbitMQOptions:
     broker_arn: str | None = None
     client_id: str = "eventflow"
     heartbeat_seconds: int = 10
-    password: str | None = field(default=None, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        username = _secret(self.username, self.username_file, USERNAME_VARIABLE)
-        object.__setattr__(self, "username", username or GUEST)
-        object.__setattr__(self, "password", _secret(None, self.password_file, PASSWORD_VARIABLE) or GUEST)
+    password: str = field(default=GUEST, repr=False)
 
     @classmethod
     def parse(cls, settings: AdapterSettings) -> RabbitMQOptions:
@@ -76,7 +70,10 @@ class RabbitMQOptions:
         problems = list(_problems(f"[environments.{settings.environment}] adapter rabbitmq", options))
         if problems:
             raise ConfigurationError(problems)
-        return cls(**{**options, "url": tuple(_urls(options["url"]))})
+        values = {**options, "url": tuple(_urls(options["url"]))}
+        values["username"] = SIGN_IN.username(options) or GUEST
+        values["password"] = SIGN_IN.password(options) or GUEST
+        return cls(**values)
 
     @property
     def encrypted(self) -> bool:
@@ -91,9 +88,14 @@ class RabbitMQOptions:
         """That of queues whose decorator names none."""
         return _virtual_host(self.url[0])
 
+    def ssl_context(self, where: str) -> ssl.SSLContext | None:
+        """``None`` without encryption. Raises ConfigurationError if certificates cannot be read."""
+        if not self.encrypted:
+            return None
+        return SIGN_IN.ssl_context(where, ca_file=self.ca_file, cert_file=self.cert_file, key_file=self.key_file)
 
-_KNOWN: Final = tuple(option.name for option in fields(RabbitMQOptions) if option.init)
-_FILES: Final = ("username_file", "password_file", "ca_file", "cert_file", "key_file")
+
+_KNOWN: Final = tuple(option.name for option in fields(RabbitMQOptions) if option.name != "password")
 _ENCRYPTING: Final = ("ca_file", "cert_file", "key_file")
 _BROKER_ARN: Final = re.compile(r"arn:aws[a-z-]*:mq:[a-z0-9-]+:\d{12}:broker:[^:\s]+:[^:\s]+")
 _HEARTBEAT_SECONDS: Final = (2, 3_600)
@@ -103,8 +105,7 @@ _EXAMPLE: Final = '"amqps://mq-1.example.com:5671", or a list of such'
 def _problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
     for key, value in options.items():
         if key == "password":
-            hint = f"set {PASSWORD_VARIABLE}, or name a password_file"
-            yield Problem(where=where, field=key, message="does not belong into a file of settings", hint=hint)
+            yield SIGN_IN.misplaced_password(where)
         elif key not in _KNOWN:
             hint = f"known: {', '.join(_KNOWN)}"
             yield Problem(where=where, field=key, message="is not an option of the rabbitmq adapter", hint=hint)
@@ -122,7 +123,7 @@ def _problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
 def _url_problems(where: str, value: object) -> Iterator[Problem]:
     """What is wrong with the addresses. They may hold a password where none belongs, so none is repeated then."""
     if _has_credentials(value):
-        hint = f"set {USERNAME_VARIABLE} and {PASSWORD_VARIABLE}, or username and password_file"
+        hint = f"set {SIGN_IN.username_variable} and {SIGN_IN.password_variable}, or username and password_file"
         yield Problem(where=where, field="url", message="holds credentials, which do not belong there", hint=hint)
     elif not (urls := _urls(value)):
         yield Problem(where=where, field="url", message=f"{value!r} is not allowed", hint=_EXAMPLE)
@@ -138,20 +139,9 @@ def _security_problems(where: str, options: Mapping[str, Any], urls: list[str]) 
                 yield Problem(
                     where=where, field=key, message="does nothing without amqps://", hint="encrypt, or drop it"
                 )
-    for key, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
-        if key in options and other not in options:
-            yield Problem(where=where, field=other, message=f"is missing: there is a {key}", hint="a file in PEM")
-    if {"username", "username_file"} <= options.keys():
-        message = "there is a username already"
-        yield Problem(where=where, field="username_file", message=message, hint="keep one of them")
-    if all(_is_loopback(_address(url).host) for url in urls):
-        return
-    if not ({"username", "username_file"} & options.keys() or os.environ.get(USERNAME_VARIABLE)):
-        hint = f"set it, or {USERNAME_VARIABLE}, or username_file"
-        yield Problem(where=where, field="username", message="is missing", hint=hint)
-    if "password_file" not in options and not os.environ.get(PASSWORD_VARIABLE):
-        hint = f"set {PASSWORD_VARIABLE}, or name a file with it"
-        yield Problem(where=where, field="password_file", message="there is no password", hint=hint)
+    yield from SIGN_IN.credential_problems(where, options)
+    if not all(_is_loopback(_address(url).host) for url in urls):
+        yield from SIGN_IN.missing_credentials(where, options, why="the broker is on another machine")
 
 
 def _wanted(key: str, value: object) -> str | None:
@@ -162,7 +152,7 @@ def _wanted(key: str, value: object) -> str | None:
         return None if whole else f"{low} to {high} seconds, whole ones"
     if not isinstance(value, str) or not value:
         return "text"
-    if key in _FILES and not Path(value).is_file():
+    if key in SIGN_IN_FILES and not Path(value).is_file():
         return "the path of a file"
     if key == "broker_arn" and not _BROKER_ARN.fullmatch(value):
         return "the ARN of an Amazon MQ broker, arn:aws:mq:<region>:<account>:broker:<name>:<id>"
@@ -210,9 +200,3 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _secret(given: str | None, file: str | None, variable: str) -> str | None:
-    if given is not None:
-        return given
-    return os.environ.get(variable) if file is None else Path(file).read_text(encoding="utf-8").strip()

@@ -12,7 +12,7 @@ import pytest
 from eventflow.errors import AccessDeniedError, ResourceNotFoundError, UnavailableError
 from eventflow.model.blueprint import Blueprint
 from eventflow.model.destinations import Destination, OutboundMessage, Service
-from eventflow_rabbitmq.options import PASSWORD_VARIABLE
+from eventflow_rabbitmq.options import SIGN_IN
 from tests.contract.rabbitmq_queues import administration, create_queue, rabbitmq_adapter, subscription
 from tests.servers.certificates import write_certificates
 from tests.servers.rabbitmq import PASSWORD, VIRTUAL_HOST, control
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 @pytest.fixture(autouse=True)
 def signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
+    monkeypatch.setenv(SIGN_IN.password_variable, PASSWORD)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ async def test_certificate_of_the_broker_that_nobody_knows(rabbitmq_server: Serv
 async def test_password_may_be_in_a_file(
     rabbitmq_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(PASSWORD_VARIABLE)
+    monkeypatch.delenv(SIGN_IN.password_variable)
     (tmp_path / "password").write_text(f"{PASSWORD}\n")
     await send_and_receive(rabbitmq_server, password_file=str(tmp_path / "password"))
 
@@ -94,7 +94,7 @@ async def test_password_may_be_in_a_file(
 async def test_wrong_password_is_denied_and_not_repeated(
     rabbitmq_server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setenv(PASSWORD_VARIABLE, "wr0ng-one")
+    monkeypatch.setenv(SIGN_IN.password_variable, "wr0ng-one")
     with pytest.raises(AccessDeniedError, match="username and password") as raised:
         await send_and_receive(rabbitmq_server)
     assert "wr0ng-one" not in f"{raised.value} {raised.value.__cause__!r} {caplog.text}"

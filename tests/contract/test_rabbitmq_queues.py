@@ -9,7 +9,7 @@ import pytest
 
 from eventflow.testing.harness import Case, case_name, skip_reason
 from eventflow.testing.queue_cases import QUEUE_CASES, QueueCase
-from eventflow_rabbitmq.options import PASSWORD_VARIABLE
+from eventflow_rabbitmq.options import SIGN_IN
 from tests.contract.rabbitmq_queues import TYPES, Processes, processes, queue_harness
 from tests.contract.together import Together, running
 from tests.servers.rabbitmq import PASSWORD
@@ -19,7 +19,7 @@ from tests.servers.server import Server
 @pytest.fixture(scope="module", params=TYPES)
 def together(request: pytest.FixtureRequest, rabbitmq_server: Server) -> Iterator[Together[Processes]]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(PASSWORD_VARIABLE, PASSWORD)
+        patch.setenv(SIGN_IN.password_variable, PASSWORD)
         with running(request, run, partial(processes, rabbitmq_server, request.param)) as cases:
             yield cases
 

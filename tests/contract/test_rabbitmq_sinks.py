@@ -13,7 +13,7 @@ from eventflow.model.destinations import Destination, OutboundMessage, Service
 from eventflow.testing.harness import Arrival, Capability, Inbox, SinkHarness, case_name, skip_reason
 from eventflow.testing.sink_cases import SINK_CASES, SinkCase
 from eventflow_rabbitmq import sink as sink_module
-from eventflow_rabbitmq.options import PASSWORD_VARIABLE
+from eventflow_rabbitmq.options import SIGN_IN
 from tests.contract.embedded import WallClock
 from tests.contract.rabbitmq_queues import (
     PATIENCE_SECONDS,
@@ -35,7 +35,7 @@ async def opened(
     rabbitmq_server: Server, anyio_backend: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[Processes]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(PASSWORD_VARIABLE, PASSWORD)
+        patch.setenv(SIGN_IN.password_variable, PASSWORD)
         async with processes(rabbitmq_server, request.param) as both:
             yield both
 

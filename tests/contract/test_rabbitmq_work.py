@@ -17,7 +17,7 @@ from eventflow.events.rabbitmq import RABBITMQ
 from eventflow.model.records import QueueRecord
 from eventflow.ports import QueueSource
 from eventflow_rabbitmq import consumer as consumer_module
-from eventflow_rabbitmq.options import PASSWORD_VARIABLE
+from eventflow_rabbitmq.options import SIGN_IN
 from eventflow_rabbitmq.source import RabbitMQSource
 from tests.contract.rabbitmq_queues import (
     PATIENCE_SECONDS,
@@ -39,7 +39,7 @@ async def opened(
     rabbitmq_server: Server, anyio_backend: str, request: pytest.FixtureRequest
 ) -> AsyncIterator[Processes]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(PASSWORD_VARIABLE, PASSWORD)
+        patch.setenv(SIGN_IN.password_variable, PASSWORD)
         async with processes(rabbitmq_server, request.param) as both:
             yield both
 

@@ -13,7 +13,7 @@ from eventflow.ports import AdapterSettings, Inspector, Provisioner
 from eventflow_rabbitmq import RabbitMQAdapter
 from eventflow_rabbitmq.connections import Connections
 from eventflow_rabbitmq.environment import Environment
-from eventflow_rabbitmq.options import PASSWORD_VARIABLE, USERNAME_VARIABLE, BrokerAddress, RabbitMQOptions
+from eventflow_rabbitmq.options import SIGN_IN, BrokerAddress, RabbitMQOptions
 from tests.contract.embedded import WallClock
 
 URL = "amqps://mq-1.example.com"
@@ -22,14 +22,14 @@ ARN = "arn:aws:mq:eu-west-1:123456789012:broker:shop:b-1"
 
 @pytest.fixture(autouse=True)
 def no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(USERNAME_VARIABLE, raising=False)
-    monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
+    monkeypatch.delenv(SIGN_IN.username_variable, raising=False)
+    monkeypatch.delenv(SIGN_IN.password_variable, raising=False)
 
 
 @pytest.fixture
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(USERNAME_VARIABLE, "me")
-    monkeypatch.setenv(PASSWORD_VARIABLE, "s3cret")
+    monkeypatch.setenv(SIGN_IN.username_variable, "me")
+    monkeypatch.setenv(SIGN_IN.password_variable, "s3cret")
 
 
 def settings(resources: dict[str, str] | None = None, **options: Any) -> AdapterSettings:
@@ -99,7 +99,7 @@ def test_every_mistake_is_named_at_once() -> None:
 
 def test_another_machine_wants_to_know_who_we_are() -> None:
     found = problems(url=URL)
-    assert [USERNAME_VARIABLE in found[0], PASSWORD_VARIABLE in found[1]] == [True, True]
+    assert [SIGN_IN.username_variable in found[0], SIGN_IN.password_variable in found[1]] == [True, True]
 
 
 def test_this_machine_knows_the_guest() -> None:
