@@ -1,12 +1,12 @@
 """A shorter way through aiobotocore for the calls that are made for every batch of messages.
 
 Sending one small request takes botocore longer than everything that eventflow does with the messages it brings: it
-signs from nothing, copies headers from one mapping into the next, and parses field by field. Here a request is signed
-(:mod:`eventflow_aws.signing`), sent and parsed directly; all the rest stays botocore's, by its own events:
+tells a dozen listeners of every step, and parses field by field. Here a request is sent and parsed directly; all the
+rest stays botocore's, by its own events:
 
 - botocore serializes the call, and finds its endpoint, before we see it (``before-call``);
 - it sends the first call of each operation by itself, and tells how it signed it (``before-sign``): only where that was
-  Signature Version 4 are the next ones ours;
+  Signature Version 4 are the next ones ours, with its own signer;
 - credentials, connections, proxies, certificates and timeouts are the client's;
 - an attempt that does not end with status 200 and JSON is handed over as if botocore had made it (``before-send``):
   what it means, whether and when it is repeated, and what is raised in the end, is decided there.
@@ -14,17 +14,12 @@ signs from nothing, copies headers from one mapping into the next, and parses fi
 
 from __future__ import annotations
 
-import time
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
-from urllib.parse import urlsplit
 from uuid import uuid4
 
-from botocore.awsrequest import AWSPreparedRequest
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 from pydantic_core import from_json
-
-from eventflow_aws.signing import Scope, Signer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,9 +27,7 @@ if TYPE_CHECKING:
     from aiobotocore.awsrequest import AioAWSResponse
     from aiobotocore.httpsession import AIOHTTPSession
     from aiobotocore.signers import AioRequestSigner
-    from botocore.awsrequest import AWSRequest
-    from botocore.compat import HTTPHeaders
-    from botocore.credentials import ReadOnlyCredentials
+    from botocore.awsrequest import AWSPreparedRequest
     from botocore.model import OperationModel
 
     Answer: TypeAlias = tuple[AioAWSResponse, dict[str, Any]]
@@ -43,13 +36,13 @@ SIGNATURE: Final = "v4"
 OUTCOME: Final = "eventflow.outcome"
 """Key in a request's context: how the first attempt ended."""
 OK: Final = 200
-DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class _Learned(NamedTuple):
     """How botocore signs an operation; ``signer`` knows the client's credentials."""
 
-    scope: Scope
+    name: str
+    region: str
     signer: AioRequestSigner
 
 
@@ -62,7 +55,6 @@ class HotCalls:
     def __init__(self, client: Any, operations: Iterable[str]) -> None:
         # The one thing that botocore has no public name for: the connections of a client.
         self._session = cast("AIOHTTPSession", client._endpoint.http_session)
-        self._signer = Signer()
         self._learned: dict[str, _Learned] = {}
         events, service = client.meta.events, client.meta.service_model.service_id.hyphenize()
         for operation in operations:
@@ -86,20 +78,17 @@ class HotCalls:
         self._learned.pop(operation_name, None)
         if signature_version == SIGNATURE and request.context.get("payload_signing_enabled", True):
             signing = request.context.get("signing", {})
-            scope = Scope(signing.get("region") or region_name, signing.get("signing_name") or signing_name)
-            self._learned[operation_name] = _Learned(scope, request_signer)
+            name, region = signing.get("signing_name") or signing_name, signing.get("region") or region_name
+            self._learned[operation_name] = _Learned(name, region, request_signer)
 
     async def _call(
         self, *, model: OperationModel, params: Mapping[str, Any], context: dict[str, Any], **_: object
     ) -> Answer | None:
         """The answer to a request that botocore has made out; ``None`` leaves it to botocore."""
-        learned, host = self._learned.get(model.name), _host(params["url"])
-        if learned is None or host is None:
+        learned = self._learned.get(model.name)
+        if learned is None:
             return None
-        credentials = await _fresh_credentials(learned)
-        if credentials is None:
-            return None
-        request = self._request(host, params, context, credentials=credentials, scope=learned.scope)
+        request = await _signed(learned, params, context)
         try:
             response = await self._session.send(request)
         except BotoCoreError as exc:
@@ -111,26 +100,6 @@ class HotCalls:
             return None
         return response, answer
 
-    def _request(
-        self,
-        host: str,
-        params: Mapping[str, Any],
-        context: dict[str, Any],
-        *,
-        credentials: ReadOnlyCredentials,
-        scope: Scope,
-    ) -> AWSPreparedRequest:
-        body: bytes = params["body"]
-        headers = self._signer.sign(
-            host, params["headers"], body, credentials=credentials, scope=scope, now=time.time()
-        )
-        # What botocore repeats has the same id. Source: AWS SDKs guide: retry behavior.
-        context["retries"] = {"invocation-id": str(uuid4())}
-        headers["amz-sdk-invocation-id"] = context["retries"]["invocation-id"]
-        headers["amz-sdk-request"] = "attempt=1"
-        mapping = cast("HTTPHeaders", headers)  # whose class is an e-mail's, and much dearer
-        return AWSPreparedRequest("POST", params["url"], mapping, body, stream_output=False, context=context)
-
     def _replay(self, *, request: Any, **_: object) -> AioAWSResponse | None:
         """botocore is about to make its first attempt: it was made."""
         outcome: AioAWSResponse | BotoCoreError | None = request.context.pop(OUTCOME, None)
@@ -139,22 +108,17 @@ class HotCalls:
         return outcome
 
 
-async def _fresh_credentials(learned: _Learned) -> ReadOnlyCredentials | None:
-    """Renewed where they are about to expire. Raises CredentialRetrievalError, as a call of botocore's does."""
-    scope = learned.scope
-    auth: Any = await learned.signer.get_auth_instance(scope.service, scope.region, SIGNATURE)
-    credentials: ReadOnlyCredentials | None = auth.credentials
-    return credentials
-
-
-@lru_cache(maxsize=16)
-def _host(url: str) -> str | None:
-    """What is signed as ``Host``; ``None`` if the path is not ``/``."""
-    parts = urlsplit(url)
-    if parts.path != "/" or parts.query or not parts.hostname:
-        return None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return host if parts.port in (None, DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
+async def _signed(learned: _Learned, params: Mapping[str, Any], context: dict[str, Any]) -> AWSPreparedRequest:
+    """A first attempt. Raises CredentialRetrievalError and NoCredentialsError, as a call of botocore's does."""
+    # What botocore repeats has the same id. Source: AWS SDKs guide: retry behavior.
+    context["retries"] = {"invocation-id": str(uuid4())}
+    request = AWSRequest("POST", params["url"], params["headers"], params["body"])
+    auth: Any = await learned.signer.get_auth_instance(learned.name, learned.region, SIGNATURE)
+    auth.add_auth(request)
+    request.headers["amz-sdk-invocation-id"] = context["retries"]["invocation-id"]
+    request.headers["amz-sdk-request"] = "attempt=1"
+    request.context = context
+    return request.prepare()
 
 
 def _parsed(status: int, body: bytes) -> dict[str, Any] | None:
