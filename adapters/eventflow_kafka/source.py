@@ -1,10 +1,11 @@
-"""The stream source of a topic: one process's part in a consumer group."""
+"""The stream source of topics: one process's part in a consumer group."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from eventflow.errors import LeaseLostError
+from eventflow.model.kafka import topics_of
 from eventflow.model.records import SourceIdentity
 from eventflow_kafka.member import Member
 from eventflow_kafka.starts import StartingPoints
@@ -17,16 +18,16 @@ if TYPE_CHECKING:
 
 
 async def open_topic_source(env: Environment, subscription: StreamSubscription) -> KafkaSource:
-    """Raises ResourceNotFoundError if the topic does not exist, UnavailableError, AccessDeniedError."""
+    """Raises ResourceNotFoundError if a topic does not exist, UnavailableError, AccessDeniedError."""
     source = KafkaSource(env, subscription)
     await source.subscribe()
     return source
 
 
 class KafkaSource:
-    """A StreamSource over a consumer group: the mapping's, or one of subscriber and topic, ``fulfil-orders``.
+    """A StreamSource over a consumer group: the mapping's, or one of subscriber and topics, ``fulfil-orders``.
 
-    Topics are not read in one group unless they are told to: members of a group rebalance together.
+    Subscriptions do not share a group unless they are told to: members of a group rebalance together.
     """
 
     def __init__(self, env: Environment, subscription: StreamSubscription) -> None:
@@ -37,15 +38,15 @@ class KafkaSource:
         )
         self._env = env
         self._resource = f"{subscription.service}:{subscription.name}"
-        self._topic = env.topic(subscription.name)
+        self._topics = [env.topic(name) for name in topics_of(subscription.name)]
         self._group = subscription.mapping.consumer_group or f"{subscription.subscriber}-{subscription.name}"
         self._starts = StartingPoints(
-            env.cluster, self._group, self._topic, subscription.mapping, resource=self._resource
+            env.cluster, self._group, self._topics, subscription.mapping, resource=self._resource
         )
         self._member: Member | None = None
 
     async def subscribe(self) -> None:
-        """Check that the topic exists, and fix where a new group starts."""
+        """Check that the topics exist, and fix where a new group starts."""
         await self._starts.subscribe()
 
     async def run(self, owner: PartitionOwner) -> None:
@@ -53,7 +54,7 @@ class KafkaSource:
             self._env.clients,
             self._env.options,
             group=self._group,
-            topic=self._topic,
+            topics=self._topics,
             resource=self._resource,
             starts=self._starts,
             clock=self._env.clock,
@@ -75,7 +76,9 @@ class KafkaSource:
 
     async def backlog(self) -> int:
         cluster, resource = self._env.cluster, self._resource
-        starts = await self._starts.of(await cluster.partitions(self._topic, resource=resource))
+        starts = await self._starts.of(
+            [partition for topic in self._topics for partition in await cluster.partitions(topic, resource=resource)]
+        )
         ends = await cluster.end(starts, resource=resource)
         return sum(max(0, end - starts[partition].offset) for partition, end in ends.items())
 

@@ -67,7 +67,7 @@ class StreamMapping:
 
     ``maximum_retry_attempts`` and ``maximum_record_age_seconds`` are -1 for no limit.
     ``tumbling_window_seconds`` is 0 for none. ``starting_timestamp`` goes with ``AT_TIMESTAMP``.
-    ``consumer_group`` is Kafka's; ``None`` derives it from the names of function and topic.
+    ``consumer_group`` is Kafka's; ``None`` derives it from the names of function and topics.
     """
 
     batch: BatchSettings

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Unpack
 from eventflow.events.kafka import KAFKA
 from eventflow.model import limits
 from eventflow.model.destinations import Service
+from eventflow.model.kafka import name_of
 from eventflow.model.mapping import StartingPosition
 from eventflow.model.trigger import InvocationModel
 from eventflow.triggers._checks import Checker, batch_problems, stream_problems
@@ -45,20 +46,28 @@ class KafkaBatchOptions(BatchStreamOptions, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaTrigger(StreamTrigger):
-    """One Kafka topic, polled for one function in one consumer group."""
+    """Kafka topics, polled for one function in one consumer group. ``stream`` names all of them."""
 
     service: ClassVar[Service] = Service.KAFKA
     invocation_model: ClassVar[InvocationModel] = InvocationModel.POLLING
     maximum_timeout_seconds: ClassVar[float] = limits.MAXIMUM_BROKER_TIMEOUT_SECONDS
     failure_services: ClassVar[tuple[Service, ...]] = (Service.SQS, Service.SNS, Service.S3, Service.KAFKA)
 
+    topics: tuple[str, ...]
+
     @property
     def decorator(self) -> str:
-        return f'@on_kafka{"" if self.each_record else "_batch"}("{self.stream}")'
+        topics = ", ".join(f'"{topic}"' for topic in self.topics)
+        return f"@on_kafka{'' if self.each_record else '_batch'}({topics})"
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        return tuple(f"{self.service}:{topic}" for topic in self.topics)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)
-        yield from check.matches("topic", self.stream, _TOPIC_NAME, "1 to 249 letters, digits, - _ and .")
+        for topic in self.topics:
+            yield from check.matches("topic", topic, _TOPIC_NAME, "1 to 249 letters, digits, - _ and .")
         group = self.settings.consumer_group
         if group is not None:
             yield from check.matches("consumer_group", group, _GROUP_NAME, "1 to 200 letters, digits and -/*:_+=.@")
@@ -71,25 +80,31 @@ class KafkaTrigger(StreamTrigger):
 
 
 def on_kafka(
-    topic: str, *, starting_position: StartingPositionName = "TRIM_HORIZON", **options: Unpack[KafkaOptions]
+    topic: str,
+    *more_topics: str,
+    starting_position: StartingPositionName = "TRIM_HORIZON",
+    **options: Unpack[KafkaOptions],
 ) -> Callable[[F], F]:
-    """Call the handler once per record of ``topic``, in order per partition.
+    """Call the handler once per record of ``topic``, and of ``more_topics`` if there are any, in order per partition.
 
     The handler may take the record's value as ``bytes``, ``str``, a pydantic model or any type pydantic
     validates; or :class:`~eventflow.events.KafkaRecord`; or nothing annotated, for the raw record.
     ``parallelization_factor`` above 1 keeps order per key and runs other keys of the partition meanwhile.
-    ``consumer_group`` defaults to function and topic, ``fulfil-orders``. Other options: see :func:`on_kafka_batch`.
+    ``consumer_group`` defaults to function and topics, ``fulfil-orders`` or ``fulfil-orders+returns``: give it a name
+    if topics may be added, since a group of another name starts anew. Other options: see :func:`on_kafka_batch`.
     """
-    return mark_with_trigger(_trigger(topic, starting_position, options, each_record=True, report=True))
+    return mark_with_trigger(_trigger((topic, *more_topics), starting_position, options, each_record=True, report=True))
 
 
 def on_kafka_batch(
     topic: str,
-    *,
+    *more_topics: str,
     starting_position: StartingPositionName = "TRIM_HORIZON",
     **options: Unpack[KafkaBatchOptions],
 ) -> Callable[[F], F]:
-    """Call the handler with batches of ``topic``, under Lambda's own contract.
+    """Call the handler with batches of ``topic``, and of ``more_topics`` if there are any, under Lambda's own contract.
+
+    Several topics are read by one member of one group. A batch holds records of one partition of one topic.
 
     A group that has committed offsets continues there; ``starting_position`` is for one that has none.
     ``maximum_batching_window_seconds`` defaults to 0.5. ``filters`` look at ``value``. Other options: see
@@ -97,12 +112,13 @@ def on_kafka_batch(
     """
     report = options.get("report_batch_item_failures", False)
     tumbling = options.get("tumbling_window_seconds", 0)
-    trigger = _trigger(topic, starting_position, options, each_record=False, report=report, tumbling=tumbling)
+    topics = (topic, *more_topics)
+    trigger = _trigger(topics, starting_position, options, each_record=False, report=report, tumbling=tumbling)
     return mark_with_trigger(trigger)
 
 
 def _trigger(
-    topic: str, position: str, options: KafkaOptions, *, each_record: bool, report: bool, tumbling: int = 0
+    topics: tuple[str, ...], position: str, options: KafkaOptions, *, each_record: bool, report: bool, tumbling: int = 0
 ) -> KafkaTrigger:
     mapping = stream_mapping(
         options,
@@ -112,4 +128,4 @@ def _trigger(
         tumbling_window_seconds=tumbling,
         consumer_group=options.get("consumer_group"),
     )
-    return KafkaTrigger(stream=topic, settings=mapping, each_record=each_record)
+    return KafkaTrigger(stream=name_of(topics), topics=topics, settings=mapping, each_record=each_record)
