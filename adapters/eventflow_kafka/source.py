@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventflow.errors import LeaseLostError
+from eventflow.errors import ConfigurationError, LeaseLostError, Problem
 from eventflow.model.kafka import topics_of
 from eventflow.model.records import SourceIdentity
+from eventflow_kafka.decoding import SchemaReader
 from eventflow_kafka.member import Member
 from eventflow_kafka.starts import StartingPoints
 
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from eventflow.model.subscriptions import StreamSubscription
     from eventflow.ports import PartitionOwner
     from eventflow_kafka.environment import Environment
+    from eventflow_kafka.registry import SchemaRegistry
 
 
 async def open_topic_source(env: Environment, subscription: StreamSubscription) -> KafkaSource:
-    """Raises ResourceNotFoundError if a topic does not exist, UnavailableError, AccessDeniedError."""
+    """Raises ResourceNotFoundError if a topic does not exist, UnavailableError, AccessDeniedError;
+    ConfigurationError if it needs a schema registry and there is none."""
     source = KafkaSource(env, subscription)
     await source.subscribe()
     return source
@@ -44,6 +47,9 @@ class KafkaSource:
             env.cluster, self._group, self._topics, subscription.mapping, resource=self._resource
         )
         self._member: Member | None = None
+        self._schemas: SchemaReader | None = None
+        if (validation := subscription.mapping.schema_validation) is not None:
+            self._schemas = SchemaReader(_registry(env, self._resource), validation)
 
     async def subscribe(self) -> None:
         """Check that the topics exist, and fix where a new group starts."""
@@ -66,6 +72,8 @@ class KafkaSource:
 
     async def read(self, partition: PartitionId, *, max_records: int, wait_seconds: float) -> StreamRead:
         buffer = self._joined(partition).buffer(partition)
+        if self._schemas is not None:
+            return await self._schemas.read(buffer, max_records=max_records, wait_seconds=wait_seconds)
         return await buffer.read(max_records=max_records, wait_seconds=wait_seconds)
 
     async def commit(self, partition: PartitionId, checkpoint: Checkpoint) -> None:
@@ -89,3 +97,12 @@ class KafkaSource:
         if self._member is None:
             raise LeaseLostError(self._resource, f"{partition} is not held: this reader takes part in no group")
         return self._member
+
+
+def _registry(env: Environment, resource: str) -> SchemaRegistry:
+    if env.registry is None:
+        where = f"[environments.{env.settings.environment}] adapter kafka"
+        message = f"is missing: a function reads {resource} with schema_validation_configs"
+        hint = 'for example "https://registry.example.com"'
+        raise ConfigurationError([Problem(where=where, field="schema_registry_uri", message=message, hint=hint)])
+    return env.registry
