@@ -8,7 +8,7 @@ from typing import Final
 
 from benchmarks.measure import Effort
 
-NAMES: Final = ("dispatch", "http", "durable", "sqs", "kinesis", "rabbitmq", "startup")
+NAMES: Final = ("dispatch", "http", "durable", "sqs", "kinesis", "kafka", "rabbitmq", "startup")
 
 
 def main() -> None:

@@ -7,16 +7,17 @@ measured begins after a warm-up, by which everything is imported and connected.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from benchmarks.measure import Figures, Stopwatch
 from benchmarks.processes import Process, module
 from eventflow import App, Environment
-from eventflow.plan.environment import EventQueueBinding, SourceBinding
+from eventflow.cli.serving import YOUNG_OBJECTS
+from eventflow.plan.environment import EventQueueBinding
 from eventflow.run.runner import running
 from eventflow.runtime.stopping import StopSignal
 
@@ -67,12 +68,18 @@ class Meter:
 
 
 def consume(
-    url: str, server_cpu_seconds: Callable[[], float], consumer: str, name: str, *, warm_up: int, items: int
+    variables: Mapping[str, str],
+    server_cpu_seconds: Callable[[], float],
+    consumer: str,
+    name: str,
+    *,
+    warm_up: int,
+    items: int,
 ) -> Figures:
-    """One round: what ``python -m CONSUMER NAME WARM_UP ITEMS`` measures of itself, and what the server at ``url``
-    spent meanwhile."""
+    """One round: what ``python -m CONSUMER NAME WARM_UP ITEMS`` measures of itself, and what the server that
+    ``variables`` tell of spent meanwhile."""
     command = module(consumer, name, str(warm_up), str(items))
-    with Process(command, cpu=CONSUMER_CPU, variables=variables(url)) as process:
+    with Process(command, cpu=CONSUMER_CPU, variables=variables) as process:
         assert process.line() == WARMED_UP
         before = server_cpu_seconds()
         figures: Figures = json.loads(process.line())
@@ -80,7 +87,7 @@ def consume(
     return {**figures, SERVER: spent_seconds / items * 1e6}
 
 
-def variables(url: str) -> Mapping[str, str]:
+def aws_variables(url: str) -> Mapping[str, str]:
     """Clients of all services talk to this server, and to nothing else."""
     nothing = str(Path(__file__).with_name("no-aws-configuration"))
     return {
@@ -93,12 +100,12 @@ def variables(url: str) -> Mapping[str, str]:
     }
 
 
-async def run_eventflow(
-    handler: Any, meter: Meter, *, sources: Mapping[str, SourceBinding] = MappingProxyType({})
-) -> None:
-    """The whole runtime, as ``eventflow serve`` has it, until everything is measured: on the aws adapter, and on others
-    for ``sources``."""
+async def run_eventflow(handler: Any, meter: Meter, **environment: Any) -> None:
+    """The whole runtime, as ``eventflow serve`` has it, until everything is measured. On the aws adapter, unless
+    ``environment`` says otherwise."""
     event_queue = EventQueueBinding(adapter="local", options={"data": "memory"})  # nothing is ever in it
-    plan = App([handler]).freeze(Environment(adapter="aws", sources=sources, event_queue=event_queue))
+    plan = App([handler]).freeze(Environment(**{"adapter": "aws", "event_queue": event_queue, **environment}))
     async with running(plan, stop=StopSignal()):
+        gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS)
         await meter.over.wait()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from benchmarks.consumers import SERVER_CPU, consume
+from benchmarks.consumers import SERVER_CPU, aws_variables, consume
 from benchmarks.kinesis_consumers import BASELINE, CONSUMERS
 from benchmarks.kinesis_stub import PAGE, SHARDS
 from benchmarks.measure import CPU, Contender, Effort, Figures, compare
@@ -40,4 +40,4 @@ def on_stub(effort: Effort, name: str) -> Figures:
     warm_up, records = effort.items(WARM_UP), effort.items(RECORDS)
     pages = 2 * (warm_up + records) // (SHARDS * PAGE) + 2  # shards are not read in step
     with Process(module("benchmarks.kinesis_stub", str(pages)), cpu=SERVER_CPU) as stub:
-        return consume(stub.line(), stub.cpu_seconds, _MODULE, name, warm_up=warm_up, items=records)
+        return consume(aws_variables(stub.line()), stub.cpu_seconds, _MODULE, name, warm_up=warm_up, items=records)

@@ -16,7 +16,7 @@ from benchmarks.consumers import consume
 from benchmarks.measure import CPU, Contender, Effort, Figures, compare
 from benchmarks.payload import SHORT_BODY
 from benchmarks.processes import family_cpu_seconds
-from benchmarks.rabbitmq_consumers import CONSUMERS, FASTSTREAM, PREFETCH, QUEUE
+from benchmarks.rabbitmq_consumers import CONSUMERS, FASTSTREAM, PREFETCH, QUEUE, URL_VARIABLE
 from benchmarks.report import Report, Table, at_least
 from tests.servers.installing import NotInstalledError
 from tests.servers.running import running
@@ -56,7 +56,7 @@ def on_broker(server: Server, effort: Effort, name: str) -> Figures:
     warm_up, messages = effort.items(WARM_UP), effort.items(MESSAGES)
     asyncio.run(_fill(server.endpoint_url, warm_up + messages + TO_SPARE))
     spent = partial(family_cpu_seconds, server.process.pid)
-    return consume(server.endpoint_url, spent, _MODULE, name, warm_up=warm_up, items=messages)
+    return consume({URL_VARIABLE: server.endpoint_url}, spent, _MODULE, name, warm_up=warm_up, items=messages)
 
 
 async def _fill(url: str, count: int) -> None:

@@ -19,6 +19,8 @@ from eventflow import on_mq, on_mq_batch
 from eventflow.plan.environment import SourceBinding
 
 QUEUE: Final = "benchmark"
+URL_VARIABLE: Final = "BENCHMARK_RABBITMQ_URL"
+"""Where the broker is, with its credentials."""
 PREFETCH: Final = 100
 FASTSTREAM: Final = "FastStream"
 
@@ -26,8 +28,7 @@ Consumer: TypeAlias = Callable[[Meter], Coroutine[Any, Any, None]]
 
 
 def _url() -> str:
-    """Where the benchmarks say that a server is."""
-    return os.environ["AWS_ENDPOINT_URL"]
+    return os.environ[URL_VARIABLE]
 
 
 def _sources() -> Mapping[str, SourceBinding]:

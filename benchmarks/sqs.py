@@ -13,7 +13,7 @@ from typing import Final
 
 import boto3
 
-from benchmarks.consumers import REGION, SERVER_CPU, consume
+from benchmarks.consumers import REGION, SERVER_CPU, aws_variables, consume
 from benchmarks.measure import CPU, Contender, Effort, Figures, Results, compare
 from benchmarks.payload import SHORT_BODY
 from benchmarks.processes import Process, family_cpu_seconds, module
@@ -62,7 +62,7 @@ def on_stub(effort: Effort, name: str) -> Figures:
     with Process(module("benchmarks.sqs_stub"), cpu=SERVER_CPU) as stub:
         url = stub.line()
         warm_up, messages = effort.items(WARM_UP), effort.items(MESSAGES)
-        return consume(url, stub.cpu_seconds, _MODULE, name, warm_up=warm_up, items=messages)
+        return consume(aws_variables(url), stub.cpu_seconds, _MODULE, name, warm_up=warm_up, items=messages)
 
 
 class _ElasticMq:
@@ -83,7 +83,7 @@ class _ElasticMq:
             entries = [{"Id": str(number), "MessageBody": SHORT_BODY} for number in range(BATCH)]
             self._client.send_message_batch(QueueUrl=self._queue, Entries=entries)
         spent = partial(family_cpu_seconds, self._pid)
-        return consume(self._url, spent, _MODULE, name, warm_up=warm_up, items=messages)
+        return consume(aws_variables(self._url), spent, _MODULE, name, warm_up=warm_up, items=messages)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ResourceStatus,
         StreamSource,
     )
+    from eventflow_kafka.registry import SchemaRegistry
 
 
 class KafkaAdapter:
@@ -43,6 +44,11 @@ class KafkaAdapter:
         self._options = KafkaOptions.parse(settings)
         where = f"[environments.{settings.environment}] adapter kafka"
         self._security = security(self._options, where=where, region=cluster_region(self._options, settings))
+        self._registry: SchemaRegistry | None = None
+        if self._options.schema_registry_uri is not None:
+            from eventflow_kafka.registry import SchemaRegistry
+
+            self._registry = SchemaRegistry(self._options, where=where)
         self._stack = AsyncExitStack()
         self._environment: Environment | None = None
 
@@ -52,7 +58,8 @@ class KafkaAdapter:
         clients = await self._stack.enter_async_context(Clients(self._options, self._security))
         cluster = Cluster(clients)
         self._stack.callback(cluster.close)
-        self._environment = Environment(self._settings, self._options, clients, cluster)
+        registry = await self._stack.enter_async_context(self._registry) if self._registry is not None else None
+        self._environment = Environment(self._settings, self._options, clients, cluster, registry)
         return self
 
     async def __aexit__(

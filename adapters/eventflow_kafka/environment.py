@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from eventflow_kafka.clients import Clients
     from eventflow_kafka.cluster import Cluster
     from eventflow_kafka.options import KafkaOptions
+    from eventflow_kafka.registry import SchemaRegistry
 
 
 class Environment(NamedTuple):
@@ -18,6 +19,7 @@ class Environment(NamedTuple):
     options: KafkaOptions
     clients: Clients
     cluster: Cluster
+    registry: SchemaRegistry | None = None
 
     @property
     def clock(self) -> Clock:

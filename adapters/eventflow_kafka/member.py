@@ -48,7 +48,7 @@ LEAST_BUFFERED_BYTES: Final = 256 * 1024
 
 
 class Member:
-    """Reads the partitions of ``topic`` that fall to this process in ``group``."""
+    """Reads the partitions of ``topics`` that fall to this process in ``group``."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Member:
         options: KafkaOptions,
         *,
         group: str,
-        topic: str,
+        topics: Sequence[str],
         resource: str,
         starts: StartingPoints,
         clock: Clock,
@@ -64,7 +64,7 @@ class Member:
         self._clients = clients
         self._options = options
         self._group = group
-        self._topic = topic
+        self._topics = topics
         self._resource = resource
         self._starts = starts
         self._clock = clock
@@ -81,7 +81,7 @@ class Member:
             with translated(self._resource, f"joining group {self._group}"):
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await self._consumer.start()
-            self._consumer.subscribe([self._topic], listener=self._changes)
+            self._consumer.subscribe(self._topics, listener=self._changes)
             while True:
                 match self._changes.next():
                     case Assigned(partitions):
@@ -147,7 +147,7 @@ class Member:
 
     async def _accept(self, partitions: Collection[TopicPartition], owner: PartitionOwner) -> None:
         self._silence.joined()
-        starts = await self._starts.of(partitions)  # of none, too: it tells whether the topic is gone
+        starts = await self._starts.of(partitions)  # of none, too: it tells whether a topic is gone
         await self._fix({partition: (start.offset, START) for partition, start in starts.items() if not start.fixed})
         share = max(1, len(starts))
         for partition, start in starts.items():

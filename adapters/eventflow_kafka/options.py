@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.ports.sign_in import SIGN_IN_FILES, SignIn
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from eventflow.ports import AdapterSettings
 
 SIGN_IN: Final = SignIn("kafka")
+REGISTRY_SIGN_IN: Final = SignIn("kafka_registry")
 
 
 class Authentication(StrEnum):
@@ -51,7 +54,10 @@ class KafkaOptions:
     instead of the system's; ``cert_file`` and ``key_file`` are the client's own, all in PEM; the password of an
     encrypted key is in EVENTFLOW_KAFKA_KEY_PASSWORD.
     ``cluster_arn`` is for Amazon MSK: events then name it, and are ``aws:kafka``; without it the cluster is
-    self-managed. ``client_id`` is how brokers' logs and quotas call this program.
+    self-managed. ``schema_registry_uri`` is where functions with ``schema_validation_configs`` find their schemas;
+    the password of ``schema_registry_username`` is in EVENTFLOW_KAFKA_REGISTRY_PASSWORD or
+    ``schema_registry_password_file``, and ``schema_registry_ca_file`` is for it what ``ca_file`` is for brokers.
+    ``client_id`` is how brokers' logs and quotas call this program.
     A process that says nothing for ``session_timeout_seconds`` loses its partitions to others. In a rebalance, a
     process has ``rebalance_timeout_seconds`` to finish what runs and give its partitions up.
     """
@@ -66,9 +72,14 @@ class KafkaOptions:
     key_file: str | None = None
     cluster_arn: str | None = None
     client_id: str = "eventflow"
+    schema_registry_uri: str | None = None
+    schema_registry_username: str | None = None
+    schema_registry_password_file: str | None = None
+    schema_registry_ca_file: str | None = None
     session_timeout_seconds: float = 20
     rebalance_timeout_seconds: float = 30
     password: str | None = field(default=None, repr=False)
+    schema_registry_password: str | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, settings: AdapterSettings) -> KafkaOptions:
@@ -82,10 +93,15 @@ class KafkaOptions:
         values = {**options, "bootstrap_servers": servers, "authentication": authentication}
         if authentication.has_password:
             values |= {"username": SIGN_IN.username(options), "password": SIGN_IN.password(options)}
+        if "schema_registry_username" in options:
+            file = {"password_file": options.get("schema_registry_password_file")}
+            values["schema_registry_password"] = REGISTRY_SIGN_IN.password(file)
         return cls(**values)
 
 
-_KNOWN: Final = tuple(option.name for option in fields(KafkaOptions) if option.name != "password")
+_PASSWORDS: Final = ("password", "schema_registry_password")
+_KNOWN: Final = tuple(option.name for option in fields(KafkaOptions) if option.name not in _PASSWORDS)
+_FILES: Final = (*SIGN_IN_FILES, "schema_registry_password_file", "schema_registry_ca_file")
 _SECONDS: Final = {"session_timeout_seconds": (6, 1_800), "rebalance_timeout_seconds": (6, 3_600)}
 """Brokers take no session timeout below 6 s or above 30 min unless they were told to."""
 _SERVER: Final = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[A-Za-z0-9._-]+):(\d{1,5})")
@@ -100,12 +116,14 @@ def _problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
             hint = f"known: {', '.join(_KNOWN)}"
             yield Problem(where=where, field=key, message="is not an option of the kafka adapter", hint=hint)
         elif (wanted := _wanted(key, value)) is not None:
-            yield Problem(where=where, field=key, message=f"{value!r} is not allowed", hint=wanted)
+            shown = "the address" if key == "schema_registry_uri" else repr(value)  # there may be a password in it
+            yield Problem(where=where, field=key, message=f"{shown} is not allowed", hint=wanted)
     if "bootstrap_servers" not in options:
         hint = 'for example ["b-1.example.com:9092", "b-2.example.com:9092"]'
         yield Problem(where=where, field="bootstrap_servers", message="is missing", hint=hint)
     if options.get("authentication", Authentication.PLAIN) in list(Authentication):
         yield from _authentication_problems(where, options)
+    yield from _registry_problems(where, options)
 
 
 def _wanted(key: str, value: object) -> str | None:
@@ -120,8 +138,12 @@ def _wanted(key: str, value: object) -> str | None:
         return None if number else f"{low} to {high} seconds"
     if not isinstance(value, str) or not value:
         return "text"
-    if key in SIGN_IN_FILES and not Path(value).is_file():
+    if key in _FILES and not Path(value).is_file():
         return "the path of a file"
+    if key == "schema_registry_uri" and not _is_registry(value):
+        return (
+            "https://host[:port][/path], without a name, a password or a query; http:// for a registry without password"
+        )
     if key == "cluster_arn" and not _CLUSTER_ARN.fullmatch(value):
         return "the ARN of an MSK cluster, arn:aws:kafka:<region>:<account>:cluster/<name>/<id>"
     return None
@@ -143,6 +165,39 @@ def _authentication_problems(where: str, options: Mapping[str, Any]) -> Iterator
     if chosen.has_password:
         yield from SIGN_IN.credential_problems(where, options)
         yield from SIGN_IN.missing_credentials(where, options, why=f'authentication is "{chosen}"')
+
+
+def _registry_problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
+    uri, username = options.get("schema_registry_uri"), options.get("schema_registry_username")
+    for key in ("schema_registry_username", "schema_registry_password_file", "schema_registry_ca_file"):
+        if key in options and uri is None:
+            message, hint = "does nothing: there is no schema_registry_uri", "set it, or leave this out"
+            yield Problem(where=where, field=key, message=message, hint=hint)
+    if username is None and "schema_registry_password_file" in options:
+        hint = "set schema_registry_username"
+        yield Problem(where=where, field="schema_registry_password_file", message="whose is it?", hint=hint)
+    if username is None or not isinstance(uri, str):
+        return
+    if "schema_registry_password_file" not in options and not os.environ.get(REGISTRY_SIGN_IN.password_variable):
+        hint = f"set {REGISTRY_SIGN_IN.password_variable}, or name a file with it"
+        yield Problem(where=where, field="schema_registry_password_file", message="there is no password", hint=hint)
+    if urlsplit(uri).scheme == "http" and not _is_loopback(uri):
+        message = f"{uri!r} is not encrypted, and would carry the password"
+        yield Problem(where=where, field="schema_registry_uri", message=message, hint="https://")
+
+
+def _is_registry(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = "@" not in parts.netloc and not parts.query and not parts.fragment and port != 0
+    return parts.scheme in ("https", "http") and bool(parts.hostname) and plain and uri.isprintable() and " " not in uri
+
+
+def _is_loopback(uri: str) -> bool:
+    return urlsplit(uri).hostname in ("127.0.0.1", "::1", "localhost")
 
 
 def _pointless(where: str, key: str, chosen: Authentication, needed: str) -> Problem:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.model.records import StreamRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from aiokafka import ConsumerRecord
 
     from eventflow.model.records import PartitionId
 
+_new_record: Final[Callable[[tuple[Any, ...]], StreamRecord]] = partial(tuple.__new__, StreamRecord)
+"""What the constructor does, without a call in Python: a third of what a record costs."""
 TIMESTAMP_TYPES: Final = ("CREATE_TIME", "LOG_APPEND_TIME")
 
 
@@ -33,13 +36,15 @@ class RecordFactory:
         name, attributes, with_headers = self._name, self._attributes, self._with_headers
         return tuple(
             [
-                StreamRecord(
-                    name,
-                    record.offset,
-                    record.key,
-                    record.value,
-                    record.timestamp / 1000,
-                    with_headers(record) if record.headers else attributes[record.timestamp_type],
+                _new_record(
+                    (
+                        name,
+                        record.offset,
+                        record.key,
+                        record.value,
+                        record.timestamp / 1000,
+                        with_headers(record) if record.headers else attributes[record.timestamp_type],
+                    )
                 )
                 for record in records
             ]

@@ -11,7 +11,7 @@ from eventflow_kafka.checkpoints import START, decode
 from eventflow_kafka.cluster import Committed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from aiokafka import TopicPartition
 
@@ -32,31 +32,38 @@ class Start(NamedTuple):
 
 
 class StartingPoints:
-    """The starting points of one group in one topic.
+    """The starting points of one group in some topics.
 
-    Only a group that has no offset in the whole topic is new. A partition that was added to the topic of a known
+    A group is new in a topic only if it has no offset in all of it. A partition that was added to the topic of a known
     group is read from its beginning, whatever the mapping says: what it holds came after the subscription.
     """
 
-    def __init__(self, cluster: Cluster, group: str, topic: str, mapping: StreamMapping, *, resource: str) -> None:
+    def __init__(
+        self, cluster: Cluster, group: str, topics: Sequence[str], mapping: StreamMapping, *, resource: str
+    ) -> None:
         self._cluster = cluster
         self._group = group
-        self._topic = topic
+        self._topics = topics
         self._mapping = mapping
         self._resource = resource
 
     async def check(self) -> None:
         """Raises ResourceNotFoundError if there is no such topic, UnavailableError, AccessDeniedError."""
-        await self._cluster.partitions(self._topic, resource=self._resource)
+        for topic in self._topics:
+            await self._cluster.partitions(topic, resource=self._resource)
 
     async def subscribe(self) -> None:
-        """Check that the topic exists; fix where a new group starts that wants nothing older than now."""
-        partitions = await self._cluster.partitions(self._topic, resource=self._resource)
-        if self._mapping.starting_position is not StartingPosition.LATEST:
+        """Check that the topics exist; fix where a new group starts that wants nothing older than now."""
+        fresh: list[TopicPartition] = []
+        for topic in self._topics:
+            partitions = await self._cluster.partitions(topic, resource=self._resource)
+            if self._mapping.starting_position is not StartingPosition.LATEST:
+                continue
+            if not await self._cluster.committed(self._group, partitions, resource=self._resource):
+                fresh += partitions
+        if not fresh:
             return
-        if await self._cluster.committed(self._group, partitions, resource=self._resource):
-            return
-        ends = await self._cluster.end(partitions, resource=self._resource)
+        ends = await self._cluster.end(fresh, resource=self._resource)
         offsets = {partition: Committed(offset, START) for partition, offset in ends.items()}
         try:
             await self._cluster.commit(self._group, offsets, resource=self._resource)
@@ -65,8 +72,16 @@ class StartingPoints:
             _log.debug("%s: %s", self._resource, exc)
 
     async def of(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Start]:
-        """Where to begin in these. Raises ResourceNotFoundError if the topic is gone, UnavailableError."""
-        topic = await self._cluster.partitions(self._topic, resource=self._resource)
+        """Where to begin in these. Raises ResourceNotFoundError if a topic is gone, UnavailableError."""
+        starts: dict[TopicPartition, Start] = {}
+        for topic in self._topics:
+            starts |= await self._of_topic(topic, [each for each in partitions if each.topic == topic])
+        return starts
+
+    async def _of_topic(self, name: str, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Start]:
+        topic = await self._cluster.partitions(name, resource=self._resource)
+        if not partitions:
+            return {}
         committed = await self._cluster.committed(self._group, topic, resource=self._resource)
         starts = {
             partition: Start(entry.offset, decode(entry.offset, entry.text))

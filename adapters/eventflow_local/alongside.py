@@ -1,4 +1,4 @@
-"""Two endless tasks of one source."""
+"""Several endless tasks of one source."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def alongside(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Run ``work`` while the block runs. The first error of either ends both, and comes as it is: what a port
+async def alongside(*work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run ``work`` while the block runs. The first error of any ends all, and comes as it is: what a port
     promises to raise must not hide in a group."""
     try:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(work)
+            for each in work:
+                tasks.start_soon(each)
             yield
             tasks.cancel_scope.cancel()
     except ExceptionGroup as group:

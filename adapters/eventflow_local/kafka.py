@@ -13,18 +13,23 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import anyio
+
 from eventflow.errors import ConfigurationError, InvalidMessageError, Problem
+from eventflow.model.kafka import topics_of
 from eventflow.model.records import SourceIdentity, StreamRecord
 from eventflow_local import logs
+from eventflow_local.alongside import alongside
 from eventflow_local.log_source import REBALANCE_TIMEOUT_SECONDS, Log, LogSource
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable, Mapping
 
     from eventflow.model.destinations import OutboundMessage
-    from eventflow.model.records import PartitionId
+    from eventflow.model.records import Checkpoint, PartitionId, StreamRead
     from eventflow.model.subscriptions import StreamSubscription
-    from eventflow.ports import AdapterSettings
+    from eventflow.ports import AdapterSettings, PartitionOwner
     from eventflow_local.database import Database
     from eventflow_local.logs import LogRow
     from eventflow_local.owners import Owner
@@ -98,25 +103,59 @@ async def open_kafka_source(
     settings: AdapterSettings,
     subscription: StreamSubscription,
     *,
-    partition_count: int = 1,
+    partition_count: Callable[[str], int] = lambda topic: 1,
     lease_seconds: float | None = None,
     rebalance_timeout_seconds: float = REBALANCE_TIMEOUT_SECONDS,
-) -> LogSource:
-    """Join a topic's consumer group: the mapping's, or one named like the subscriber. Where a new group starts
-    is fixed now; one that is known goes on where it was."""
-    await ensure_topic(database, subscription.name, partition_count=partition_count)
+) -> TopicsSource:
+    """Join the topics' consumer group: the mapping's, or one named like the subscriber. Where a new group starts
+    is fixed now; one that is known goes on where it was. ``partition_count`` tells how many a topic is made with."""
     extras = {"bootstrapServers": "localhost:9092"}
-    source = LogSource(
-        database,
-        process,
-        _log(subscription.name),
-        subscriber=subscription.mapping.consumer_group or subscription.subscriber,
-        identity=SourceIdentity(arn=cluster_arn(settings), region=settings.region, extras=extras),
-        lease_seconds=lease_seconds,
-        rebalance_timeout_seconds=rebalance_timeout_seconds,
-    )
-    await source.subscribe(subscription.mapping)
-    return source
+    identity = SourceIdentity(arn=cluster_arn(settings), region=settings.region, extras=extras)
+    sources: dict[str, LogSource] = {}
+    for topic in topics_of(subscription.name):
+        await ensure_topic(database, topic, partition_count=partition_count(topic))
+        source = sources[topic] = LogSource(
+            database,
+            process,
+            _log(topic),
+            subscriber=subscription.mapping.consumer_group or subscription.subscriber,
+            identity=identity,
+            lease_seconds=lease_seconds,
+            rebalance_timeout_seconds=rebalance_timeout_seconds,
+        )
+        await source.subscribe(subscription.mapping)
+    return TopicsSource(sources, identity)
+
+
+class TopicsSource:
+    """A StreamSource over topics, each of them shared out among processes on its own."""
+
+    def __init__(self, sources: Mapping[str, LogSource], identity: SourceIdentity) -> None:
+        self.identity = identity
+        self._sources = sources
+
+    async def run(self, owner: PartitionOwner) -> None:
+        async with alongside(*(partial(source.run, owner) for source in self._sources.values())):
+            await anyio.sleep_forever()
+
+    async def read(self, partition: PartitionId, *, max_records: int, wait_seconds: float) -> StreamRead:
+        return await self._of(partition).read(partition, max_records=max_records, wait_seconds=wait_seconds)
+
+    async def commit(self, partition: PartitionId, checkpoint: Checkpoint) -> None:
+        await self._of(partition).commit(partition, checkpoint)
+
+    async def complete(self, partition: PartitionId) -> None:
+        await self._of(partition).complete(partition)
+
+    async def backlog(self) -> int:
+        return sum([await source.backlog() for source in self._sources.values()])
+
+    async def aclose(self) -> None:
+        for source in self._sources.values():
+            await source.aclose()
+
+    def _of(self, partition: PartitionId) -> LogSource:
+        return self._sources[partition.rpartition("-")[0]]
 
 
 async def open_kafka_sink(

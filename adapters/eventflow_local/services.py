@@ -123,7 +123,9 @@ async def _table_sink(env: Environment, name: str) -> DestinationSink:
 async def _kafka(env: Environment, subscription: StreamSubscription) -> StreamSource:
     from eventflow_local import kafka
 
-    count = env.options.kafka_topic(subscription.name).partitions
+    def count(topic: str) -> int:
+        return env.options.kafka_topic(topic).partitions
+
     return await kafka.open_kafka_source(env.database, env.owner, env.settings, subscription, partition_count=count)
 
 

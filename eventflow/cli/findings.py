@@ -104,7 +104,8 @@ def _limited(mapping: QueueMapping | StreamMapping) -> bool:
 def _loop(plan: Plan) -> Iterator[Found]:
     """Functions whose destination leads back to them, directly or through other functions."""
     reads = {
-        definition.name: {trigger.resource for trigger in definition.triggers} for definition in _definitions(plan)
+        definition.name: {resource for trigger in definition.triggers for resource in trigger.resources}
+        for definition in _definitions(plan)
     }
     for definition in _definitions(plan):
         for trigger, field, destination in _destinations(definition):

@@ -50,18 +50,13 @@ class PayloadReader:
 
     def __call__(self, data: UserData) -> Any:
         try:
-            return self._read(data)
+            if not isinstance(data, str | bytes):
+                return self._validate_value(data)
+            return self._validate_json(data) if self._verbatim is None else self._verbatim(data)
         except ValidationError as exc:
             raise validation_error(self._of, exc) from None
         except UnicodeDecodeError as exc:
             raise EventValidationError(self._of, [("", f"is not UTF-8 text: {exc.reason}")]) from exc
-
-    def _read(self, data: UserData) -> Any:
-        if not isinstance(data, str | bytes):
-            return self._validate_value(data)
-        if self._verbatim is None:
-            return self._validate_json(data)
-        return self._verbatim(data)
 
 
 def _text(data: str | bytes) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from eventflow.errors import EventValidationError
 from eventflow.events._base import EventModel, PayloadModel, PayloadT
 from eventflow.events._wire import base64_size, decode_base64, encode_base64, text_size
 from eventflow.model.destinations import Service
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _EVENT_SOURCES: Final = ("aws:kafka", "aws:SelfManagedKafka", "SelfManagedKafka")
 _ENVELOPE_BYTES: Final = 160
 """Keys and punctuation of a record, and its numbers."""
+_SCHEMA_METADATA: Final = ("keySchemaMetadata", "valueSchemaMetadata")
 _SIGNED_BYTE: Final = len("-128,")
 
 
@@ -82,7 +84,11 @@ class KafkaEvent(EventModel, Generic[PayloadT]):
 class KafkaCodec:
     """``StreamRecord.partition`` is ``topic-0``, ``position`` the offset; ``attributes`` are ``topic``,
     ``partition``, ``timestampType`` and ``headers``, a list of name and bytes. A source with an ARN is MSK, one
-    without is self-managed; its extras may carry ``bootstrapServers``."""
+    without is self-managed; its extras may carry ``bootstrapServers``.
+
+    With a schema registry there may be ``key``, which is decoded where ``record.key`` is not, ``keySchemaMetadata`` and
+    ``valueSchemaMetadata``; or ``problem``, the reason why the record cannot be read. Then all but ``identifier`` and
+    ``size`` raise EventValidationError."""
 
     service: ClassVar[Service] = Service.KAFKA
     event_model: ClassVar[type[EventModel]] = KafkaEvent
@@ -119,6 +125,7 @@ class KafkaCodec:
         return {"partition": record.partition, "offset": record.position}
 
     def record_payload(self, record: StreamRecord) -> UserData:
+        _raise_problem(record)
         return record.data
 
     def filter_view(self, record: StreamRecord, identity: SourceIdentity) -> FilterView:
@@ -142,6 +149,7 @@ KAFKA = KafkaCodec()
 def _metadata(record: StreamRecord) -> JsonObject:
     """The record without its value."""
     attributes = record.attributes
+    _raise_problem(record)
     wire: JsonObject = {
         "topic": attributes["topic"],
         "partition": attributes["partition"],
@@ -149,11 +157,19 @@ def _metadata(record: StreamRecord) -> JsonObject:
         "timestamp": round(record.timestamp * 1000),
         "timestampType": attributes["timestampType"],
     }
-    key = _as_bytes(record.key)
+    key = _as_bytes(attributes.get("key", record.key))
     if key is not None:
         wire["key"] = encode_base64(key)
+    for name in _SCHEMA_METADATA:
+        if name in attributes:
+            wire[name] = dict(attributes[name])
     wire["headers"] = [{name: _signed(value)} for name, value in attributes["headers"]]
     return wire
+
+
+def _raise_problem(record: StreamRecord) -> None:
+    if "problem" in record.attributes:
+        raise EventValidationError("the Kafka record", [("", record.attributes["problem"])])
 
 
 def _read_record(partition: str, record: JsonObject) -> StreamRecord:
@@ -170,6 +186,7 @@ def _read_record(partition: str, record: JsonObject) -> StreamRecord:
             "partition": record["partition"],
             "timestampType": record["timestampType"],
             "headers": headers,
+            **{name: record[name] for name in _SCHEMA_METADATA if name in record},
         },
     )
 

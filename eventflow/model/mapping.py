@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from eventflow.model.destinations import Destination
+    from eventflow.model.kafka import SchemaValidation
 
 
 class StartingPosition(StrEnum):
@@ -67,7 +68,7 @@ class StreamMapping:
 
     ``maximum_retry_attempts`` and ``maximum_record_age_seconds`` are -1 for no limit.
     ``tumbling_window_seconds`` is 0 for none. ``starting_timestamp`` goes with ``AT_TIMESTAMP``.
-    ``consumer_group`` is Kafka's; ``None`` derives it from the names of function and topic.
+    ``consumer_group`` and ``schema_validation`` are Kafka's; without a group, it is named after function and topics.
     """
 
     batch: BatchSettings
@@ -80,3 +81,4 @@ class StreamMapping:
     maximum_record_age_seconds: float = -1
     on_failure: Destination | None = None
     consumer_group: str | None = None
+    schema_validation: SchemaValidation | None = None

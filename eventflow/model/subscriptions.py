@@ -26,8 +26,9 @@ class QueueSubscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSubscription:
-    """Records of one stream, table or topic. ``subscriber`` is stable over restarts: progress is kept under it.
+    """Records of one stream or table, or of topics. ``subscriber`` is stable over restarts: progress is kept under it.
 
+    The name of several topics is that of :mod:`eventflow.model.kafka`.
     ``view_type`` is set for DynamoDB tables only.
     """
 

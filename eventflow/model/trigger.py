@@ -64,6 +64,11 @@ class Trigger(ABC):
         """The name under which an environment binds it: ``sqs:orders``."""
         return f"{self.service}:{self.name}"
 
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """Every resource it reads: more than one if it names several topics."""
+        return (self.resource,)
+
     def subscription(self, subscriber: str) -> Subscription | None:
         """What an adapter opens for this trigger; ``None`` if events come to us (HTTP)."""
         return None

@@ -94,7 +94,8 @@ def _target_problems(
     names: Collection[str],
 ) -> Iterator[Problem]:
     # AWS takes a queue that is its own destination; `eventflow check` warns of it.
-    sources = {trigger.resource for trigger in definition.triggers if trigger.service not in Trigger.failure_services}
+    readers = [trigger for trigger in definition.triggers if trigger.service not in Trigger.failure_services]
+    sources = {resource for trigger in readers for resource in trigger.resources}
 
     def problem(message: str, hint: str | None = None) -> Problem:
         return Problem(where=definition.where, field=field, message=message, hint=hint)
@@ -130,7 +131,8 @@ def app_problems(definitions: Sequence[FunctionDefinition], *, concurrency: int)
 
 def duplicate_problems(definition: FunctionDefinition) -> Iterator[Problem]:
     """The same polled source twice on one function, which Lambda refuses with ResourceConflictException."""
-    polled = Counter(trigger.resource for trigger in definition.triggers if trigger.mapping is not None)
+    triggers = [trigger for trigger in definition.triggers if trigger.mapping is not None]
+    polled = Counter(resource for trigger in triggers for resource in trigger.resources)
     for resource, count in polled.items():
         if count > 1:
             hint = "an event source mapping of one source and one function exists once"

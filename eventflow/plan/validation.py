@@ -56,4 +56,6 @@ def payload_getter(annotation: Any, take: Callable[[Any], Any], *, of: str) -> C
         read = PayloadReader(annotation, of=of)
     except (PydanticSchemaGenerationError, PydanticUserError) as exc:
         raise TypeError(f"{annotation!r} is not a type that pydantic can validate") from exc
+    if annotation is bytes:  # most often they are what was found
+        return lambda subject: data if type(data := take(subject)) is bytes else read(data)
     return lambda subject: read(take(subject))

@@ -7,6 +7,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eventflow.model.records import Position
 
 
@@ -28,29 +30,32 @@ class Watermark:
     still running, so committing it skips no record. Constant time per record, on average.
     """
 
-    __slots__ = ("_order", "_running", "position")
+    __slots__ = ("_order", "position", "running")
 
     def __init__(self) -> None:
         self._order: deque[Position] = deque()
-        self._running: set[Position] = set()
+        self.running: set[Position] = set()
+        """What is started and not done; for others to look at."""
         self.position: Position | None = None
         """The watermark; ``None`` until the first record is done."""
 
     @property
     def outstanding(self) -> int:
         """How many records are started and not done."""
-        return len(self._running)
+        return len(self.running)
 
-    def started(self, position: Position) -> None:
-        """A record was read. Starting a record that is already running changes nothing."""
-        if position not in self._running:
-            self._running.add(position)
-            self._order.append(position)
+    def started(self, positions: Sequence[Position]) -> None:
+        """Records were read, in this order. Starting one that is already running changes nothing."""
+        running = self.running
+        if not running.isdisjoint(positions):
+            positions = [position for position in positions if position not in running]
+        running.update(positions)
+        self._order.extend(positions)
 
     def done(self, position: Position) -> Position | None:
         """A record is settled. Returns the watermark if it moved. Repeating it, or naming a record that was not
         started, changes nothing."""
-        running, order = self._running, self._order
+        running, order = self.running, self._order
         if position not in running:
             return None
         running.remove(position)

@@ -83,6 +83,8 @@ class Capability(StrEnum):
     """Objects can be removed, and notifications tell of it."""
     RESHARD = "reshard"
     """Partitions end and have children."""
+    SEVERAL_TOPICS = "several_topics"
+    """Topics can be read in one subscription, whose name is that of ``eventflow.model.kafka``."""
     SIZE_LIMIT = "size_limit"
     """A message can be too large, at a size that a test can afford."""
     STARTING_TIMESTAMP = "starting_timestamp"

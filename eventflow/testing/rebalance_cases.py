@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 
 from eventflow.errors import LeaseLostError
+from eventflow.model.kafka import name_of
 from eventflow.model.mapping import StartingPosition
 from eventflow.model.records import Checkpoint
 from eventflow.testing._member import Member, joined, values, write_all, write_keys
@@ -168,6 +169,41 @@ async def progress_survives_changes_of_owner(h: StreamHarness) -> None:
     assert len(seen) == len(set(seen)) == 30
 
 
+@needs(Capability.SEVERAL_TOPICS)
+async def several_topics_are_read_in_one_subscription_and_shared(h: StreamHarness) -> None:
+    names = [await h.create(1), await h.create(3)]
+    together = name_of(names)
+    async with joined(h, await h.open(together)) as first:
+        await first.owns(4)
+        async with joined(h, await h.open(together, other_process=True)) as second:
+            await first.until(lambda: 0 < len(first.assignments) < 4, "the first member gives something up")
+            await second.until(lambda: len(first.assignments) + len(second.assignments) == 4, "all are given out")
+            assert not first.assignments.keys() & second.assignments.keys(), "a partition has two owners"
+            for name in names:
+                await write_keys(h, name, TWENTY)
+            records = await _take_together(h, [first, second], 2 * len(TWENTY))
+            for name in names:
+                of_topic = [record for record in records if record.partition.rpartition("-")[0] == name]
+                assert sorted(values(h, of_topic)) == TWENTY
+            assert await first.source.backlog() == 2 * len(TWENTY)
+
+
+@needs(Capability.SEVERAL_TOPICS)
+async def every_topic_of_a_subscription_has_progress_of_its_own(h: StreamHarness) -> None:
+    done, left = await h.create(1), await h.create(2)
+    for name in (done, left):
+        await write_keys(h, name, TWENTY)
+    async with joined(h, await h.open(name_of([done, left]))) as member:
+        await member.owns(3)
+        records = await member.take(2 * len(TWENTY))
+        await member.commit(record for record in records if record.partition == f"{done}-0")
+    async with joined(h, await h.open(name_of([done, left]))) as member:
+        await member.owns(3)
+        again = await member.take(len(TWENTY))
+        assert {record.partition.rpartition("-")[0] for record in again} == {left}
+        await member.expect_nothing()
+
+
 # Resharding
 
 
@@ -290,6 +326,8 @@ REBALANCE_CASES: Final[tuple[StreamCase, ...]] = (
     member_that_leaves_hands_over_what_it_owned,
     member_without_a_partition_takes_over,
     progress_survives_changes_of_owner,
+    several_topics_are_read_in_one_subscription_and_shared,
+    every_topic_of_a_subscription_has_progress_of_its_own,
 )
 RESHARD_CASES: Final[tuple[StreamCase, ...]] = (
     children_are_assigned_after_their_parent_is_complete,

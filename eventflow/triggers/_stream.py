@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from eventflow.model.destinations import Destination
+    from eventflow.model.kafka import SchemaValidation
 
 StartingPositionName: TypeAlias = Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]
 
@@ -54,6 +55,7 @@ def stream_mapping(
     window_seconds: float = 0,
     window_opens_with_first_record: bool = False,
     consumer_group: str | None = None,
+    schema_validation: SchemaValidation | None = None,
 ) -> StreamMapping:
     """A mapping from a decorator's options. ``window_seconds`` is the source's default batching window."""
     batch = BatchSettings(
@@ -74,6 +76,7 @@ def stream_mapping(
         maximum_record_age_seconds=options.get("maximum_record_age_seconds", -1),
         on_failure=options.get("on_failure"),
         consumer_group=consumer_group,
+        schema_validation=schema_validation,
     )
 
 

@@ -25,6 +25,7 @@ CAPABILITIES: Final = frozenset(
         Capability.PARTITIONS,
         Capability.STARTING_TIMESTAMP,
         Capability.HEADERS,
+        Capability.SEVERAL_TOPICS,
         Capability.TOMBSTONES,
         Capability.LONG_WAITS,
     }

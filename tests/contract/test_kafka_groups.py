@@ -15,6 +15,7 @@ from aiokafka.admin import NewPartitions, RecordsToDelete
 
 from eventflow.errors import AdapterError, LeaseLostError, ResourceNotFoundError, UnavailableError
 from eventflow.model.destinations import Service
+from eventflow.model.kafka import name_of
 from eventflow.model.mapping import BatchSettings, StartingPosition, StreamMapping
 from eventflow.model.records import Checkpoint, PartitionId
 from eventflow.model.subscriptions import StreamSubscription
@@ -222,6 +223,28 @@ async def test_cluster_that_is_away_is_unavailable_at_open(h: StreamHarness) -> 
     async with kafka_adapter("127.0.0.1:1") as adapter:
         with pytest.raises(UnavailableError, match=r"127\.0\.0\.1"):
             await adapter.stream_source(subscription("orders"))
+
+
+async def test_missing_topic_among_several_is_named(h: StreamHarness) -> None:
+    there, missing = await h.create(1), f"missing-{uuid.uuid4().hex}"
+    with pytest.raises(ResourceNotFoundError, match=f"topic {missing} does not exist"):
+        await h.open(name_of([there, missing]))
+
+
+async def test_latest_is_fixed_for_a_topic_that_joins_a_known_group(h: StreamHarness, opened: Processes) -> None:
+    group, latest = f"grown-{uuid.uuid4().hex}", StartingPosition.LATEST
+    known, added = await h.create(1), await h.create(1)
+    async with joined(h, await opened.adapter.stream_source(subscription(known, consumer_group=group))) as reader:
+        await reader.owns(1)
+        await write_all(h, known, [b"1"])
+        await reader.commit(await reader.take(1))
+    for name in (known, added):
+        await write_all(h, name, [b"2"])
+    wanted = subscription(name_of([known, added]), consumer_group=group, starting_position=latest)
+    async with joined(h, await opened.adapter.stream_source(wanted)) as reader:
+        await reader.owns(2)
+        assert [record.partition for record in await reader.take(1)] == [f"{known}-0"]
+        await reader.expect_nothing()
 
 
 # Giving partitions up

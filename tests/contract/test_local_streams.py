@@ -25,7 +25,13 @@ COMMON = frozenset({Capability.LONG_WAITS})
 CAPABILITIES = {
     Service.KINESIS: COMMON | {Capability.PARTITIONS, Capability.RESHARD, Capability.STARTING_TIMESTAMP},
     Service.KAFKA: COMMON
-    | {Capability.PARTITIONS, Capability.STARTING_TIMESTAMP, Capability.HEADERS, Capability.TOMBSTONES},
+    | {
+        Capability.PARTITIONS,
+        Capability.STARTING_TIMESTAMP,
+        Capability.HEADERS,
+        Capability.SEVERAL_TOPICS,
+        Capability.TOMBSTONES,
+    },
     Service.DYNAMODB: COMMON | {Capability.RESHARD},
     Service.DOCUMENTDB: COMMON | {Capability.STARTING_TIMESTAMP},
 }

@@ -178,7 +178,9 @@ class FailureRecords:
         return info
 
     def _topic_message(self, given_up: GivenUp, record: StreamRecord, *, now: float) -> OutboundMessage:
-        event = None if given_up.event is None else self.codec.wire_event([record], self.identity)
+        # What is too large for an event is too large for a topic's message as well.
+        sent = given_up.event is not None and given_up.condition is not Condition.MAXIMUM_PAYLOAD_SIZE_EXCEEDED
+        event = self.codec.wire_event([record], self.identity) if sent else None
         info = self._kafka_source(1, event)
         info["recordInfo"] = {"offset": str(record.position), "timestamp": iso_milliseconds(record.timestamp)}
         wire = {**self._contexts(given_up, now=now), "KafkaBatchInfo": info, "payload": event}

@@ -19,6 +19,8 @@ from eventflow.runtime.streams.progress import Progress
 from eventflow.runtime.streams.record_lanes import RecordLanes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eventflow.model.records import Assignment, PartitionId, Position, StreamRead, StreamRecord
     from eventflow.runtime.streams.mapping_run import MappingRun
 
@@ -185,17 +187,12 @@ class Partition:
         """Hand a read over to the lanes; true if it was the last."""
         if read.gap:
             self._run.metrics.dropped[(*self._run.key, DropReason.EXPIRED)] += 1
-        started, push = self._progress.started, self._lanes.push
-        filters, unmatched = bool(self._run.filters.patterns), 0
-        for record in read.records:
-            started(record)
-            if filters and not self._passes(record):
-                self._progress.done(record)
-                unmatched += 1
-            else:
-                push(record)
-        if unmatched:
-            self._run.metrics.filtered[self._run.key] += unmatched
+        self._progress.started(read.records)
+        records: Sequence[StreamRecord] = read.records
+        if self._run.filters.patterns:
+            records = [record for record in records if self._passes(record)]
+        for record in records:
+            self._lanes.push(record)
         caught_up = not read.records and not read.behind_seconds
         if read.records or caught_up:
             reached = self._run.clock.time() if caught_up else read.records[-1].timestamp
@@ -203,11 +200,16 @@ class Partition:
         return read.ended
 
     def _passes(self, record: StreamRecord) -> bool:
+        """Whether the function gets a record. One that it does not get is done."""
         try:
             view = self._run.codec.filter_view(record, self._run.identity)
         except Exception:  # noqa: BLE001 (a record that cannot be decoded fails in the function's event)
             return True
-        return self._run.filters.matches(view)
+        if self._run.filters.matches(view):
+            return True
+        self._progress.done(record)
+        self._run.metrics.filtered[self._run.key] += 1
+        return False
 
     async def _commit(self) -> None:
         try:

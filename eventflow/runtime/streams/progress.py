@@ -13,13 +13,15 @@ from eventflow.policy.lanes import Watermark
 from eventflow.policy.retry import reconnect_backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from eventflow.model.records import Assignment, Position, StreamRecord
     from eventflow.runtime.streams.mapping_run import MappingRun
 
 COMMIT_SECONDS: Final = 1.0
 """The longest that done records wait to be committed together with later ones."""
+COMMIT_PAUSE_SECONDS: Final = 0.5
+"""Between two commits of a partition that is not given up: under load, one takes along what was done meanwhile."""
 ROOM_AT: Final = 0.9
 """The share of the buffer at which reading goes on after it was full: low enough that reads stay large, high enough
 that a blocked key, whose records pile up, does not keep the others from being read."""
@@ -30,7 +32,7 @@ class Progress:
 
     A record is done when it was handled, filtered out, or given up durably. What is committed is the position
     before which everything is done, so a crash repeats records and never skips one. Commits are coalesced: one
-    runs at a time, and takes along whatever was done until it starts.
+    runs at a time, not before a pause after the last, and takes along whatever was done until it starts.
 
     At most ``maximum_records`` and, after the read that reaches it, ``maximum_bytes`` of undecoded data are held.
     """
@@ -48,6 +50,8 @@ class Progress:
         self._watermark = Watermark()
         self._maximum_records = maximum_records
         self._maximum_bytes = maximum_bytes
+        self._roomy_records = int(ROOM_AT * maximum_records)
+        self._roomy_bytes = int(ROOM_AT * maximum_bytes)
         self._bytes = 0
         self._reader_waits = False
         self._room = asyncio.Event()
@@ -56,6 +60,8 @@ class Progress:
         self._committing = False
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._closing = asyncio.Event()
+        self._pause_ends_at = 0.0
 
     @property
     def outstanding(self) -> int:
@@ -77,28 +83,29 @@ class Progress:
         """Whether everything that was read is done and committed."""
         return not (self._watermark.outstanding or self._dirty or self._committing)
 
-    def started(self, record: StreamRecord) -> None:
-        """A record was read."""
-        self._watermark.started(record.position)
-        self._bytes += len(record.data or b"")
+    def started(self, records: Sequence[StreamRecord]) -> None:
+        """Records were read, in this order."""
+        self._watermark.started([record.position for record in records])
+        self._bytes += sum([len(record.data) for record in records if record.data])
 
     def done(self, record: StreamRecord) -> None:
-        """A record is done. Commits follow within a second, or as soon as nothing is outstanding."""
-        watermark = self._watermark
+        """A record is done. A commit follows within a second, sooner once nothing is outstanding."""
+        watermark, data = self._watermark, record.data
         moved = watermark.done(record.position)
-        self._bytes -= len(record.data or b"")
+        if data:
+            self._bytes -= len(data)
         if moved is not None:
             self.position = moved
             if not self._dirty:
                 self._dirty = True
                 self._changed.set()
-            if not watermark.outstanding:
+            if not watermark.running:
                 self._hurry.set()
-        if self._reader_waits and not self._crowded():
+        if self._reader_waits and self._bytes <= self._roomy_bytes and len(watermark.running) <= self._roomy_records:
             self._room.set()
 
     def settle(self, records: Iterable[StreamRecord], *, state: str | None = None) -> None:
-        """A batch is done, and ``state`` goes with it; they are committed at once."""
+        """A batch is done, and ``state`` goes with it; they are committed as soon as a commit may be."""
         for record in records:
             self.done(record)
         if state != self.state:
@@ -124,6 +131,7 @@ class Progress:
         self._closed = True
         self._changed.set()
         self._hurry.set()
+        self._closing.set()
 
     async def commit_changes(self) -> None:
         """Commit what changes until closed. A source that is away is tried again and again.
@@ -154,6 +162,8 @@ class Progress:
             await self._changed.wait()
         with anyio.move_on_after(COMMIT_SECONDS):
             await self._hurry.wait()
+        with anyio.move_on_after(self._pause_ends_at - anyio.current_time()):
+            await self._closing.wait()
         return True
 
     async def _commit(self) -> None:
@@ -167,7 +177,4 @@ class Progress:
             await self._run.source.commit(self._partition, Checkpoint(position=self.position, state=self.state))
         finally:
             self._committing = False
-
-    def _crowded(self) -> bool:
-        records, size = self._watermark.outstanding, self._bytes
-        return records > ROOM_AT * self._maximum_records or size > ROOM_AT * self._maximum_bytes
+            self._pause_ends_at = anyio.current_time() + COMMIT_PAUSE_SECONDS

@@ -10,6 +10,7 @@ import pytest
 
 from eventflow.errors import AccessDeniedError, AdapterError, ResourceNotFoundError, UnavailableError
 from eventflow.runtime.metrics import DropReason
+from eventflow.runtime.streams.progress import COMMIT_PAUSE_SECONDS
 from eventflow.triggers.destinations import to_sqs
 from eventflow.triggers.function import function
 from eventflow.triggers.kafka import on_kafka_batch
@@ -101,6 +102,35 @@ async def test_commits_are_coalesced_while_one_is_under_way() -> None:
     async with polling(handle, source) as mapping:
         await mapping.all_done()
         assert len(mapping.log.commits) <= 5
+
+
+async def test_commits_of_a_busy_partition_have_a_pause_between_them() -> None:
+    @on_kinesis_batch("orders", batch_size=1)
+    async def handle(event: dict[str, Any]) -> None:
+        await anyio.sleep(0.1)
+
+    async with polling(handle, ScriptedSource(log_of(100))) as mapping:
+        await mapping.until(lambda: mapping.log.committed() is not None)
+        assert mapping.log.committed() == 0, "the first commit waits for nothing"
+        await mapping.all_done()
+        assert len(mapping.log.commits) <= 10 / COMMIT_PAUSE_SECONDS + 2
+
+
+async def test_a_partition_that_is_given_up_is_committed_without_a_pause() -> None:
+    @on_kinesis_batch("orders", batch_size=1)
+    async def handle(event: dict[str, Any]) -> None:
+        return
+
+    source = ScriptedSource(log_of(1))
+    async with polling(handle, source) as mapping:
+        await mapping.until(lambda: mapping.log.committed() == 0)
+        mapping.log.append([record(1)])
+        await mapping.until(lambda: mapping.poller.statistics().partitions[0].position == 1)
+        assert mapping.log.committed() == 0
+        before = anyio.current_time()
+        await source.revoke(SHARD)
+        assert anyio.current_time() - before < COMMIT_PAUSE_SECONDS
+        assert mapping.log.committed() == 1
 
 
 async def test_what_is_committed_never_passes_a_record_that_is_not_done() -> None:

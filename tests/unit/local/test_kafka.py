@@ -21,13 +21,13 @@ from eventflow_local.kafka import (
     MAXIMUM_MESSAGE_BYTES,
     TOMBSTONE,
     KafkaSink,
+    TopicsSource,
     choose_partition,
     ensure_topic,
     murmur2,
     open_kafka_sink,
     open_kafka_source,
 )
-from eventflow_local.log_source import LogSource
 from eventflow_local.owners import Owner
 from tests.unit.local.log_workers import local_settings, mapping, process, refused, working
 
@@ -40,7 +40,7 @@ class Kafka:
         self.owner = owner
         self.sink = sink
 
-    async def source(self, wanted: StreamMapping | None = None, *, subscriber: str = "fulfil") -> LogSource:
+    async def source(self, wanted: StreamMapping | None = None, *, subscriber: str = "fulfil") -> TopicsSource:
         subscription = StreamSubscription(
             service=Service.KAFKA, name="orders", subscriber=subscriber, mapping=wanted or mapping()
         )

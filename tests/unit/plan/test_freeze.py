@@ -71,6 +71,8 @@ GOOD = [
     on_kinesis_batch("s", maximum_retry_attempts=10_000, maximum_record_age_seconds=604_800, on_failure=to_s3("bkt")),
     on_dynamodb_stream("table", view_type="KEYS_ONLY", starting_position="LATEST"),
     on_kafka("topic", consumer_group="g", on_failure=to_kafka("dead")),
+    on_kafka("orders", "returns", consumer_group="shop"),
+    on_kafka_batch("t", schema_validation_configs=["KEY", "VALUE"], event_record_format="SOURCE"),
     on_documentdb("shop", collection="orders", full_document="UpdateLookup", starting_position="LATEST"),
     on_documentdb_batch("shop", starting_position="AT_TIMESTAMP", starting_timestamp=LATER, batch_size=10_000),
     on_documentdb("shop", maximum_retry_attempts=3, maximum_record_age_seconds=60, on_failure=to_sqs("failures")),
@@ -120,6 +122,15 @@ BAD: list[tuple[Callable[..., Any], str]] = [
     (on_kafka("bad topic"), "topic: 'bad topic' is not allowed"),
     (on_kafka_batch("t", tumbling_window_seconds=60), "tumbling_window_seconds: 60 is not allowed (Kinesis and"),
     (on_kafka("t", on_failure=to_kafka("t")), "kafka:t is a source of the same function (use another one)"),
+    (on_kafka("s", "t", on_failure=to_kafka("t")), "kafka:t is a source of the same function (use another one)"),
+    (on_kafka("s", "t+u"), '@on_kafka("s", "t+u"): topic: \'t+u\' is not allowed'),
+    (on_kafka("t", "t"), "reads kafka:t 2 times"),
+    (on_kafka("t", schema_validation_configs=["BODY"]), "schema_validation_configs: 'BODY' is not allowed"),  # type: ignore[list-item]  # on purpose
+    (
+        on_kafka("t", schema_validation_configs=["KEY"], event_record_format="AVRO"),  # type: ignore[arg-type]  # on purpose
+        "event_record_format: 'AVRO' is not allowed (one of JSON, SOURCE)",
+    ),
+    (on_kafka("t", event_record_format="JSON"), "schema_validation_configs: is missing: event_record_format is set"),
     (on_documentdb("a.b"), "database: 'a.b' is not allowed (1 to 63 characters, no space"),
     (on_documentdb("shop", collection=""), "collection: '' is not allowed (1 to 57 characters"),
     (on_documentdb("shop", collection="system.users"), "collection: 'system.users' is not allowed"),

@@ -32,7 +32,7 @@ def test_records_without_a_key_share_the_first_lane() -> None:
 def test_the_watermark_waits_for_the_first_record_that_runs() -> None:
     mark = Watermark()
     for position in (1, 2, 3):
-        mark.started(position)
+        mark.started([position])
     assert mark.done(2) is None
     assert mark.position is None
     assert mark.done(1) == 2
@@ -44,7 +44,7 @@ def test_the_watermark_waits_for_the_first_record_that_runs() -> None:
 def test_positions_need_not_be_numbers_or_dense() -> None:
     mark = Watermark()
     for position in ("49590", "49700", "49600"):
-        mark.started(position)
+        mark.started([position])
     assert mark.done("49590") == "49590"
     assert mark.done("49600") is None
     assert mark.done("49700") == "49600"
@@ -52,8 +52,8 @@ def test_positions_need_not_be_numbers_or_dense() -> None:
 
 def test_done_is_idempotent() -> None:
     mark = Watermark()
-    mark.started(1)
-    mark.started(2)
+    mark.started([1])
+    mark.started([2])
     assert mark.done(1) == 1
     assert mark.done(1) is None
     assert mark.done(99) is None
@@ -62,8 +62,8 @@ def test_done_is_idempotent() -> None:
 
 def test_starting_twice_counts_once() -> None:
     mark = Watermark()
-    mark.started(1)
-    mark.started(1)
+    mark.started([1])
+    mark.started([1])
     assert mark.outstanding == 1
     assert mark.done(1) == 1
     assert mark.outstanding == 0
@@ -71,10 +71,10 @@ def test_starting_twice_counts_once() -> None:
 
 def test_a_record_that_runs_again_holds_the_watermark_again() -> None:
     mark = Watermark()
-    mark.started(1)
-    mark.started(2)
+    mark.started([1])
+    mark.started([2])
     mark.done(2)
-    mark.started(2)
+    mark.started([2])
     assert mark.done(1) == 1
     assert mark.done(2) == 2
 
@@ -91,7 +91,7 @@ class WatermarkMachine(RuleBasedStateMachine):
     @rule(count=st.integers(1, 5))
     def read(self, count: int) -> None:
         for _ in range(count):
-            self.mark.started(len(self.finished))
+            self.mark.started([len(self.finished)])
             self.finished.append(False)
 
     @precondition(lambda self: self.finished)

@@ -1,0 +1,1 @@
+"""``python -m tests.soak.kafka --records 200000``: members come, go and die, and so does the broker."""
