@@ -13,12 +13,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSubscription:
     """Records of one queue. ``subscriber`` is the function that reads it, for at most ``timeout_seconds`` each time:
-    a queue that is made on first use hides its records for that long."""
+    a queue that is made on first use hides its records for that long. With ``gives_up`` the mapping itself gives up
+    records that fail too often, so that an adapter which does so in a broker's stead leaves them to it."""
 
     service: Service
     name: str
     subscriber: str
     timeout_seconds: float = 0
+    gives_up: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

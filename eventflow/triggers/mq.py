@@ -90,7 +90,8 @@ class MqTrigger(Trigger):
         return (self.settings.on_failure,) if self.settings.on_failure else ()
 
     def subscription(self, subscriber: str) -> QueueSubscription:
-        return QueueSubscription(service=self.service, name=self.name, subscriber=subscriber)
+        gives_up = self.settings.maximum_retry_attempts != -1
+        return QueueSubscription(service=self.service, name=self.name, subscriber=subscriber, gives_up=gives_up)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)
