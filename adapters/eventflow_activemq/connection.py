@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 import proton
 from proton import Collector, Event, Link, Transport
 
-from eventflow_activemq.faults import UNAUTHORIZED, BrokerError
+from eventflow_activemq.faults import BrokerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,7 +167,8 @@ class Connection(asyncio.Protocol):
         while view and self._error is None:
             capacity = self._engine.capacity()
             if capacity <= 0:
-                break
+                self.abort(BrokerError("", "the broker sends more than the protocol allows"))
+                return
             self._engine.push(bytes(view[:capacity]))
             view = view[capacity:]
             self.flush()
@@ -231,7 +232,7 @@ class Connection(asyncio.Protocol):
         elif kind == Event.CONNECTION_REMOTE_CLOSE:
             self.abort(BrokerError.of(self._connection.remote_condition, "the broker closed the connection"))
         elif kind == Event.TRANSPORT_ERROR:
-            self.abort(self._transport_error())
+            self.abort(BrokerError.of(self._engine.condition, "the connection failed"))
         elif kind == Event.SESSION_REMOTE_CLOSE and event.session is not None:
             self._session_closed(event.session)
 
@@ -247,12 +248,6 @@ class Connection(asyncio.Protocol):
             owner.on_credit()
         elif kind == Event.LINK_REMOTE_OPEN:
             owner.on_opened()
-
-    def _transport_error(self) -> BrokerError:
-        error = BrokerError.of(self._engine.condition, "the connection failed")
-        if "authentication" in error.text.lower():  # the engine gives protocol errors one name
-            return BrokerError(UNAUTHORIZED, error.text)
-        return error
 
     def _link_closed(self, link: Link, error: BrokerError) -> None:
         owner = self._links.pop(link.name, None)

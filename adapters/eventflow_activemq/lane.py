@@ -35,7 +35,11 @@ class Arrival(NamedTuple):
 class Lane:
     """One session and its link. ``receiving`` says that somebody has taken it for a receive; ``held`` counts the
     messages that were received and are not settled, ``parked`` those that were returned on the link and did not come
-    again, ``uses`` the receives.
+    again, ``uses`` the receives. ``drained_at`` is when credit was last taken back, in the loop's time; ``None`` if the
+    last receive used all of it.
+
+    A broker whose credit is taken back may have chosen a message for the link in that very moment. It does not send it
+    then, and gives it to nobody else: it comes with the next credit, or goes back when the session ends.
 
     ``on_closed`` is called if the broker closes it, ``on_rest`` when messages that came too late were returned.
     """
@@ -54,6 +58,7 @@ class Lane:
         self.held = 0
         self.parked = 0
         self.uses = 0
+        self.drained_at: float | None = None
         self.closed = False
         self._error = BrokerError("", "")
         self._connection = connection
@@ -197,12 +202,14 @@ class Lane:
 
     async def _drained(self) -> None:
         """Take back what credit is left; what is on its way comes first."""
+        self.drained_at = None
         if self._link.credit > 0:
             self._link.drain(0)
             self._connection.flush()
             async with asyncio.timeout(ANSWER_SECONDS):
                 while self._link.credit > 0:
                     await self._changed()
+            self.drained_at = asyncio.get_running_loop().time()
 
     async def _changed(self) -> None:
         self._check_open()

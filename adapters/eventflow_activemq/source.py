@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from eventflow.errors import UnavailableError
@@ -34,8 +35,7 @@ MAXIMUM_WAIT_SECONDS: Final = 20.0
 LANES: Final = 16
 """Lanes beyond those that receives need, so that a message which comes back has one to itself."""
 IDLE_SECONDS: Final = 1.0
-"""How long a lane is kept that nobody uses. A broker that is told that no more is wanted may have chosen a message for
-the lane in that very moment (seen once in some thousand messages, as another consumer died): it stays behind on it."""
+"""How long a lane is left alone on which a message may have stayed behind: see Lane."""
 MAXIMUM_DELAYED: Final = 1_000
 """Released messages that wait for their time. The broker holds them in memory: with more, nothing is received."""
 REMEMBERED: Final = 10_000
@@ -104,9 +104,8 @@ class ActiveMQSource:
             await asyncio.sleep(min(wait_seconds, 1.0))
             return ()
         with translated(self._resource, "receiving"):
-            lane = await self._lane()
             try:
-                arrivals = await lane.receive(
+                lane, arrivals = await self._receive(
                     min(max_records, MAXIMUM_RECEIVE), min(wait_seconds, MAXIMUM_WAIT_SECONDS)
                 )
             except TimeoutError:
@@ -137,8 +136,9 @@ class ActiveMQSource:
         """After a delay, and so after a failure, messages that were delivered too often go to the dead-letter queue."""
         held = self._taken(receipts)
         most = self.properties.maximum_receive_count
-        spent = [one for one in held if after_seconds > 0 and most is not None and one.deliveries >= most]
-        back = [one for one in held if one not in spent]
+        limit = math.inf if most is None or after_seconds <= 0 else most
+        spent = [one for one in held if one.deliveries >= limit]
+        back = [one for one in held if one.deliveries < limit]
         for one in back:
             self._remember(one.message_id, one.deliveries)
         for lane, deliveries in _by_lane(back):
@@ -179,6 +179,21 @@ class ActiveMQSource:
             if self._connection is None:
                 self._connection = await self._env.brokers.connect(self._lost)
             return self._connection
+
+    async def _receive(self, most: int, wait_seconds: float) -> tuple[Lane, list[Arrival]]:
+        for lane in self._neglected():
+            if not lane.receiving and not lane.closed:
+                lane.receiving = True
+                if arrivals := await lane.receive(most, 0):
+                    return lane, arrivals
+                self._rest(lane)
+        lane = await self._lane()
+        return lane, await lane.receive(most, wait_seconds)
+
+    def _neglected(self) -> list[Lane]:
+        """Lanes on which a message may have stayed behind, and which cannot be ended yet."""
+        before = asyncio.get_running_loop().time() - IDLE_SECONDS
+        return [lane for lane in self._lanes if lane.held and lane.drained_at is not None and lane.drained_at < before]
 
     async def _lane(self) -> Lane:
         """A lane for one receive, marked as receiving."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from uuid import uuid4
 
 import anyio
 import pytest
-from proton import Message
+from proton import Delivery, Message
 
 from eventflow.errors import AccessDeniedError, AdapterError, UnavailableError
 from eventflow.model.blueprint import Blueprint
@@ -317,6 +315,46 @@ async def test_many_that_fail_at_once_come_back_and_none_is_lost(both: Opened, h
     await expect_nothing(source, seconds=1)
 
 
+async def test_messages_that_are_sent_as_receives_end_are_not_forgotten(both: Opened, harness: QueueHarness) -> None:
+    """The broker leaves some of them behind on the links of those receives."""
+    name = new_queue()
+    source, sink = await ends_of(both.adapter, name)
+    sent = [str(number) for number in range(200)]
+    handled: set[bytes] = set()
+
+    async def consume() -> None:
+        while len(handled) < 150:
+            records = await source.receive(max_records=5, wait_seconds=0)
+            handled.update(map(body_of, records))
+            await source.delete([record.receipt_handle for record in records])
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(6):
+            tasks.start_soon(consume)
+        for start in range(8):
+            tasks.start_soon(send, sink, *sent[start::8])
+    rest = len(sent) - len(handled)
+    other = await both.other_adapter.queue_source(subscription(name))
+    handled |= bodies(await receive_exactly(harness, other, rest)) if rest else set()
+    assert handled == {text.encode() for text in sent}
+
+
+async def test_a_message_that_stayed_behind_comes_while_others_are_worked_on(
+    both: Opened, harness: QueueHarness
+) -> None:
+    source, sink = await ends_of(both.adapter, new_queue())
+    await send(sink, "a", "b")
+    records = list(await source.receive(max_records=10, wait_seconds=20))
+    if len(records) < 2:
+        pytest.skip("the broker sent them one by one")
+    behind = vars(source)["_held"].pop(records[1].receipt_handle)
+    behind.delivery.update(Delivery.RELEASED)  # that is where the broker has it then
+    behind.delivery.settle()
+    behind.lane.held -= 1
+    assert body_of(await receive_one(harness, source)) == b"b"
+    assert not await source.extend([records[0].receipt_handle], seconds=30)
+
+
 async def test_a_lane_that_nobody_uses_is_given_up(both: Opened, harness: QueueHarness) -> None:
     """The broker may have put a message on it after it was told that no more is wanted."""
     source, sink = await ends_of(both.adapter, new_queue())
@@ -371,43 +409,18 @@ async def test_a_lost_connection_takes_its_receipts_along(activemq_server: Serve
         await send(sink, "b")
 
 
-@asynccontextmanager
-async def silent_network(port: int) -> AsyncIterator[tuple[int, asyncio.Event]]:
-    """A proxy that keeps connections open and forwards nothing any more once the event is set."""
-    silent = asyncio.Event()
-
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            if not silent.is_set():
-                writer.write(data)
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            await asyncio.gather(forward(reader, far_writer), forward(far_reader, writer))
-        finally:
-            writer.close()
-            far_writer.close()
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1], silent
-    finally:
-        server.close()
-
-
 async def test_a_network_that_is_silent_is_noticed(activemq_server: Server, harness: QueueHarness) -> None:
     port = int(activemq_server.addresses["amqp"].rpartition(":")[2])
     async with (
-        silent_network(port) as (silent_port, silent),
-        activemq_adapter(f"amqp://127.0.0.1:{silent_port}", heartbeat_seconds=2) as adapter,
+        Proxy(port) as proxy,
+        activemq_adapter(f"amqp://127.0.0.1:{proxy.port}", heartbeat_seconds=2) as adapter,
     ):
         source, sink = await ends_of(adapter, new_queue())
         await send(sink, "a")
         record = await receive_one(harness, source)
         await expect_nothing(source, seconds=3)  # heartbeats keep a quiet connection open
         assert not await source.extend([record.receipt_handle], seconds=30)
-        silent.set()
+        proxy.hush()
 
         async def lost() -> bool:
             return bool(await source.extend([record.receipt_handle], seconds=30))
@@ -451,10 +464,10 @@ async def test_a_send_that_gets_no_answer_is_given_up(activemq_server: Server, m
     monkeypatch.setattr("eventflow_activemq.sink.SEND_SECONDS", 1.0)
     port = int(activemq_server.addresses["amqp"].rpartition(":")[2])
     async with (
-        silent_network(port) as (silent_port, silent),
-        activemq_adapter(f"amqp://127.0.0.1:{silent_port}") as adapter,
+        Proxy(port) as proxy,
+        activemq_adapter(f"amqp://127.0.0.1:{proxy.port}") as adapter,
     ):
         _, sink = await ends_of(adapter, new_queue())
-        silent.set()
+        proxy.hush()
         with pytest.raises(UnavailableError, match="is its store or its memory full"):
             await send(sink, "a")
