@@ -57,6 +57,14 @@ class SignIn:
 
     # Checking
 
+    def has_username(self, options: Mapping[str, Any]) -> bool:
+        """Whether there is one, wherever."""
+        return bool({"username", "username_file"} & options.keys() or os.environ.get(self.username_variable))
+
+    def has_password(self, options: Mapping[str, Any]) -> bool:
+        """Whether there is one, wherever."""
+        return "password_file" in options or bool(os.environ.get(self.password_variable))
+
     def misplaced_password(self, where: str) -> Problem:
         """The table has a ``password``."""
         hint = f"set {self.password_variable}, or name a password_file"
@@ -73,10 +81,10 @@ class SignIn:
 
     def missing_credentials(self, where: str, options: Mapping[str, Any], *, why: str) -> Iterator[Problem]:
         """What is missing if both are needed, ``why`` says what for."""
-        if not ({"username", "username_file"} & options.keys() or os.environ.get(self.username_variable)):
+        if not self.has_username(options):
             hint = f"set it, or {self.username_variable}, or username_file"
             yield Problem(where=where, field="username", message=f"is missing: {why}", hint=hint)
-        if "password_file" not in options and not os.environ.get(self.password_variable):
+        if not self.has_password(options):
             hint = f"set {self.password_variable}, or name a file with it"
             yield Problem(where=where, field="password_file", message=f"there is no password: {why}", hint=hint)
 

@@ -29,6 +29,7 @@ class Proxy:
         self._port = port
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._silent = False
 
     @property
     def port(self) -> int:
@@ -43,8 +44,13 @@ class Proxy:
         for connection in self._connections:
             connection.cancel()
 
+    def hush(self) -> None:
+        """Keep every connection, and swallow whatever is sent: a network that says nothing of its death."""
+        self._silent = True
+
     async def restore(self) -> None:
-        """Accept connections again."""
+        """Accept connections again, and forward."""
+        self._silent = False
         if self._server is None:
             self._server = await asyncio.start_server(self._accept, HOST, self._port)
             self._port = self._server.sockets[0].getsockname()[1]
@@ -71,7 +77,23 @@ class Proxy:
             except OSError:
                 return  # the server is away, and its client sees a lost connection
             async with _closing(to_server):
-                await _forward((from_client, to_server), (from_server, to_client))
+                await self._forward((from_client, to_server), (from_server, to_client))
+
+    async def _forward(self, *directions: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+        """Forward every direction to its end; a connection that one side breaks off is over in both."""
+        try:
+            async with asyncio.TaskGroup() as pumps:
+                for reader, writer in directions:
+                    pumps.create_task(self._pump(reader, writer))
+        except* ConnectionError:
+            pass
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(CHUNK_BYTES):
+            if not self._silent:
+                writer.write(chunk)
+                await writer.drain()
+        writer.write_eof()
 
 
 @asynccontextmanager
@@ -84,20 +106,3 @@ async def _closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
         raise
     finally:
         writer.close()
-
-
-async def _forward(*directions: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
-    """Forward every direction to its end; a connection that one side breaks off is over in both."""
-    try:
-        async with asyncio.TaskGroup() as pumps:
-            for reader, writer in directions:
-                pumps.create_task(_pump(reader, writer))
-    except* ConnectionError:
-        pass
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while chunk := await reader.read(CHUNK_BYTES):
-        writer.write(chunk)
-        await writer.drain()
-    writer.write_eof()

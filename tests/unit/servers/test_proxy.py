@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -72,6 +72,16 @@ async def test_a_cut_ends_connections_and_refuses_new_ones() -> None:
         assert await reader.read(-1) == b""
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", proxy.port)
+
+
+async def test_a_hushed_network_keeps_connections_and_swallows_what_is_sent() -> None:
+    async with echo_server() as port, Proxy(port) as proxy, connected(proxy.port) as (reader, writer):
+        proxy.hush()
+        writer.write(bytes(16 * 1024 * 1024))  # an echo of it would have to be read
+        await writer.drain()
+        proxy.cut()
+        with suppress(ConnectionResetError):
+            assert await reader.read(-1) == b""
 
 
 async def test_a_mended_network_is_where_it_was() -> None:
