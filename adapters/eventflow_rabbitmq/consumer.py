@@ -15,10 +15,9 @@ import asyncio
 import heapq
 import logging
 from collections import deque
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
-
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 
 from eventflow.errors import AdapterError, UnavailableError
 from eventflow_rabbitmq.connections import RPC_SECONDS, close
@@ -118,9 +117,7 @@ class Consumer:
             return self._take(most)
         finally:
             self._wanted -= most
-            if not self._wanted:
-                self._idle_at = self._loop.time()
-                self._look_later()
+            self._look_later()
 
     async def acknowledge(self, receipts: Sequence[str]) -> None:
         """Remove messages from the queue. Raises UnavailableError; they come back then."""
@@ -140,6 +137,7 @@ class Consumer:
                 self._held.remove(receipt)
                 if holding.message is not None:
                     self._attempts.done(holding.message)
+        self._look_later()  # places became free, and perhaps nobody asks for the next message
 
     async def give_back(self, receipts: Sequence[str]) -> None:
         """Let others have messages that nobody has tried. If the channel ends meanwhile, they have them anyway."""
@@ -233,19 +231,21 @@ class Consumer:
         """Everything that the broker answers is asked for here, one after the other: a request that is cut off would
         end the channel."""
         try:
-            while True:
-                self._work.clear()
-                await self._return_due()
-                await self._adjust()
-                next_at = self._next_work_at()
-                try:
-                    async with asyncio.timeout_at(next_at):
-                        await self._work.wait()
-                except TimeoutError:
-                    continue
-        except (AdapterError, AMQPError, ChannelInvalidStateError, OSError, TimeoutError) as exc:
+            with translated(self._resource, CONSUMING):
+                while True:
+                    self._work.clear()
+                    await self._return_due()
+                    await self._adjust()
+                    await self._rest()
+        except AdapterError as exc:
             self._lose(exc)
             await close(self._channel)
+
+    async def _rest(self) -> None:
+        """Until there is something to do."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._next_work_at()):
+                await self._work.wait()
 
     def _next_work_at(self) -> float | None:
         times = [self._returns[0].due_at] if self._returns else []
@@ -258,6 +258,9 @@ class Consumer:
 
     def _look_later(self) -> None:
         """Have the worker look after what nobody waits for, if there is any then."""
+        if self._wanted or self._lost is not None:
+            return
+        self._idle_at = self._loop.time()
         if self._timer is None:
             self._timer = self._loop.call_later(LINGER_SECONDS, self._look)
 

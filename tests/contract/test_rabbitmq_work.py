@@ -157,6 +157,24 @@ async def test_credit_is_withdrawn_while_nobody_waits(opened: Processes) -> None
     await rival.aclose()
 
 
+async def test_credit_that_a_settlement_frees_is_withdrawn_too(opened: Processes) -> None:
+    """A poller that waits for a permit settles a message, and does not ask for the next one."""
+    name = await opened.create()
+    await publish(opened, name, b"first")
+    source = await opened.source(name)
+    assert isinstance(source, RabbitMQSource)
+    [first] = await receive(source)
+
+    async def looked() -> bool:
+        return source._consumer is not None and source._consumer._timer is None
+
+    await eventually(looked, True)
+    await source.delete(receipts([first]))
+    assert await credit_of(source) == 1
+    await eventually(lambda: credit_of(source), 0)
+    await source.aclose()
+
+
 async def test_messages_that_came_unasked_for_are_given_back(
     opened: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
