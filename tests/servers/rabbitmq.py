@@ -63,9 +63,8 @@ def control(server: Server, *arguments: str) -> None:
     """Run ``rabbitmqctl`` on a running server."""
     scratch = server.process.log.parent
     environment = {"PATH": os.environ["PATH"], **_environment(scratch, _ports(scratch))}
-    subprocess.run(
-        [_PACKAGED / "rabbitmqctl", *arguments], env=environment, check=True, capture_output=True, timeout=60
-    )
+    command = [str(_PACKAGED / "rabbitmqctl"), *arguments]
+    subprocess.run(command, cwd=scratch, env=environment, check=True, capture_output=True, timeout=60)
 
 
 def _ports(scratch: Path) -> dict[str, int]:
