@@ -199,6 +199,8 @@ async def an_owner_outlives_a_short_outage(c: Cluster) -> None:
 async def an_owner_that_lost_touch_takes_its_own_lease_again(c: Cluster) -> None:
     owner = await c.owner()
     await owner.commit("1")
+    assert owner.held is not None
+    former = owner.held.grip
     owner.table.cut = True
     await c.until(lambda: owner.held is None)
     owner.table.cut = False
@@ -206,6 +208,7 @@ async def an_owner_that_lost_touch_takes_its_own_lease_again(c: Cluster) -> None
     await c.until(lambda: owner.held is not None)
     assert anyio.current_time() - back_at < c.lease_seconds / 2
     await owner.commit("2")
+    assert not await c.make_table().commit(former, "1b", Behind("1b"), None, number=99)
 
 
 async def what_a_former_owner_sends_late_changes_nothing(c: Cluster) -> None:
@@ -232,6 +235,14 @@ async def a_commit_that_comes_late_undoes_no_later_one(c: Cluster) -> None:
     assert owner.held is not None
     assert not await c.make_table().commit(owner.held.grip, "1", Behind("1"), None, number=1)
     assert (await c.lease()).position == "2"
+
+
+async def an_owner_that_has_just_shown_life_is_not_followed(c: Cluster) -> None:
+    owner = await c.owner()
+    seen = await c.lease()
+    await owner.commit("1")
+    assert await c.make_table().take(seen, "impatient") is None
+    await owner.commit("2")
 
 
 async def two_that_take_at_once_do_not_both_succeed(c: Cluster) -> None:
@@ -276,6 +287,7 @@ CASES: Final[tuple[LeaseCase, ...]] = (
     an_owner_that_lost_touch_takes_its_own_lease_again,
     what_a_former_owner_sends_late_changes_nothing,
     a_commit_that_comes_late_undoes_no_later_one,
+    an_owner_that_has_just_shown_life_is_not_followed,
     two_that_take_at_once_do_not_both_succeed,
     a_quiet_place_is_stored_beside_the_position,
     where_a_subscription_started_is_never_changed,

@@ -89,7 +89,7 @@ class ScriptedMongoDb:
             while True:
                 size, request, _, kind = HEADER.unpack(await reader.readexactly(HEADER.size))
                 body = await reader.readexactly(size - HEADER.size)
-                command = bson.decode(body[body.index(0, 4) + 9 :] if kind == OP_QUERY else body[5:], _PLAIN)
+                command = _first_document(body[body.index(0, 4) + 9 :] if kind == OP_QUERY else body[5:])
                 answer = bson.encode(login.reply(command) or await self._reply(command))
                 payload = (bytes(16) + struct.pack("<i", 1) if kind == OP_QUERY else bytes(5)) + answer
                 code = OP_REPLY if kind == OP_QUERY else OP_MSG
@@ -147,7 +147,10 @@ class ScriptedMongoDb:
         }
 
 
-_PLAIN: Final = bson.CodecOptions(document_class=dict)
+def _first_document(data: bytes) -> Document:
+    """The command itself; the documents of a write follow it on their own."""
+    size = int.from_bytes(data[:4], "little")
+    return bson.decode(data[:size])
 
 
 def opened(*changes: Document, token: str = "opened", cursor: int = CURSOR) -> Document:
