@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from aiokafka.abc import AbstractTokenProvider
+from aiokafka.errors import AuthenticationFailedError
 
 from eventflow.errors import ConfigurationError, Problem
 from eventflow_kafka.options import SIGN_IN, Authentication
 
 if TYPE_CHECKING:
     from eventflow_kafka.options import KafkaOptions
+
+Signer: TypeAlias = Callable[[str], tuple[str, int]]
+"""Takes a region; returns a token, and when it ends (epoch milliseconds)."""
 
 _MECHANISMS: Final = {
     Authentication.SASL_PLAIN: "PLAIN",
@@ -35,7 +40,7 @@ def security(options: KafkaOptions, *, where: str, region: str) -> dict[str, Any
         return {"security_protocol": "SSL", **arguments}
     arguments["security_protocol"] = "SASL_SSL"
     if chosen is Authentication.MSK_IAM:
-        provider = MskTokenProvider(region, where)
+        provider = MskTokenProvider(region, _signer(where))
         return {**arguments, "sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": provider}
     return {
         **arguments,
@@ -46,21 +51,31 @@ def security(options: KafkaOptions, *, where: str, region: str) -> dict[str, Any
 
 
 class MskTokenProvider(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka has no types
-    """Signs in to Amazon MSK with AWS credentials, for every connection anew: a token lasts 15 minutes."""
+    """Signs in to Amazon MSK with AWS credentials, which are looked for anew for every connection: a token lasts 15
+    minutes, and credentials may be exchanged meanwhile."""
 
-    def __init__(self, region: str, where: str) -> None:
-        try:
-            from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
-        except ImportError as exc:
-            hint = 'pip install "eventflow[kafka]"'
-            message = 'needs the package aws-msk-iam-sasl-signer-python for "msk-iam"'
-            raise ConfigurationError(
-                [Problem(where=where, field="authentication", message=message, hint=hint)]
-            ) from exc
-        self._sign = MSKAuthTokenProvider.generate_auth_token
+    def __init__(self, region: str, sign: Signer) -> None:
         self._region = region
+        self._sign = sign
 
     async def token(self) -> str:
-        """Credentials may come over the network, so they are fetched in a thread."""
-        signed, _ = await asyncio.get_running_loop().run_in_executor(None, self._sign, self._region)
+        """Credentials may come over the network, so they are fetched in a thread. What goes wrong with them is a
+        refused sign-in to aiokafka, and so to whoever asked: other errors would end its tasks."""
+        try:
+            signed, _ = await asyncio.get_running_loop().run_in_executor(None, self._sign, self._region)
+        except Exception as exc:  # botocore's, and the signer's own
+            reason = " ".join(str(exc).split()) or type(exc).__name__
+            raise AuthenticationFailedError(f"no AWS credentials to sign in with: {reason}") from exc
         return str(signed)
+
+
+def _signer(where: str) -> Signer:
+    """AWS's own."""
+    try:
+        from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
+    except ImportError as exc:
+        hint = 'pip install "eventflow[kafka]"'
+        message = 'needs the package aws-msk-iam-sasl-signer-python for "msk-iam"'
+        raise ConfigurationError([Problem(where=where, field="authentication", message=message, hint=hint)]) from exc
+    sign: Signer = MSKAuthTokenProvider.generate_auth_token
+    return sign

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,11 @@ import pytest
 
 from eventflow.errors import AccessDeniedError, EventflowError, UnavailableError
 from eventflow.model.destinations import Destination, OutboundMessage, Service
-from eventflow_kafka.options import SIGN_IN
+from eventflow.ports import AdapterSettings
+from eventflow_kafka.clients import Clients
+from eventflow_kafka.options import SIGN_IN, KafkaOptions
+from eventflow_kafka.security import MskTokenProvider, security
+from tests.contract.embedded import WallClock
 from tests.contract.kafka_topics import administration, create_topic, kafka_adapter
 from tests.servers.kafka import PASSWORD, USER
 from tests.servers.server import Server
@@ -74,6 +81,52 @@ async def test_certificate_that_nobody_knows_is_denied(kafka_server: Server) -> 
     del given["ca_file"]
     with pytest.raises(AccessDeniedError, match="ca_file"):
         await send(kafka_server, **given)
+
+
+def unsigned(region: str) -> tuple[str, int]:
+    """A token as OAUTHBEARER has it, for the user whose name stands where the region would."""
+    now = int(time.time())  # a moment that has been
+    parts = [{"alg": "none"}, {"sub": region, "iat": now, "exp": now + 300}]
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+    return ".".join([*encoded, ""]), (now + 300) * 1000
+
+
+async def test_token_of_a_signer_is_what_the_broker_gets(kafka_server: Server) -> None:
+    given = options(kafka_server, "sasl-plain")
+    given["authentication"] = "msk-iam"
+    parsed = KafkaOptions.parse(AdapterSettings(environment="t", options=given, resources={}, clock=WallClock()))
+    arguments = security(parsed, where="here", region="eu-west-1")
+    arguments["sasl_oauth_token_provider"] = MskTokenProvider(USER, unsigned)
+    async with Clients(parsed, arguments) as clients:
+        admin = clients.admin()
+        await admin.start()
+        try:
+            assert await admin.describe_cluster()
+        finally:
+            await admin.close()
+
+
+async def test_token_that_the_broker_does_not_take_opens_nothing(
+    kafka_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiokafka overlooks the challenge by which OAUTHBEARER refuses: the broker seems not to answer."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret-key")
+    with pytest.raises((UnavailableError, AccessDeniedError)) as raised:
+        await send(kafka_server, **{**options(kafka_server, "sasl-plain"), "authentication": "msk-iam"})
+    assert "s3cret-key" not in f"{raised.value} {raised.value.__cause__!r}"
+
+
+async def test_missing_aws_credentials_are_told(
+    kafka_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    with pytest.raises(AccessDeniedError, match="no AWS credentials to sign in with"):
+        await send(kafka_server, **{**options(kafka_server, "sasl-plain"), "authentication": "msk-iam"})
 
 
 async def test_plain_client_of_a_server_that_encrypts_is_told_something(kafka_server: Server) -> None:

@@ -121,6 +121,13 @@ def test_the_response_context_of_an_oversized_record_is_null() -> None:
     assert wire["responseContext"] is None
 
 
+def test_an_oversized_record_goes_to_a_topic_without_its_payload() -> None:
+    records = failure_records(Service.KAFKA, KAFKA_IDENTITY)
+    batch = replace(given_up(record(1), event={}), condition=Condition.MAXIMUM_PAYLOAD_SIZE_EXCEEDED, invoke_count=0)
+    [message] = records.messages(batch, Destination(Service.KAFKA, "failed"), now=NOW, unique=lambda: "u")
+    assert json.loads(message.body)["payload"] is None
+
+
 @pytest.mark.parametrize("service", [Service.SQS, Service.SNS])
 def test_queues_and_topics_get_the_record_alone(service: Service) -> None:
     records = failure_records(Service.KINESIS, KINESIS_IDENTITY)
