@@ -106,17 +106,6 @@ async def test_token_of_a_signer_is_what_the_broker_gets(kafka_server: Server) -
             await admin.close()
 
 
-async def test_token_that_the_broker_does_not_take_opens_nothing(
-    kafka_server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """aiokafka overlooks the challenge by which OAUTHBEARER refuses: the broker seems not to answer."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret-key")
-    with pytest.raises((UnavailableError, AccessDeniedError)) as raised:
-        await send(kafka_server, **{**options(kafka_server, "sasl-plain"), "authentication": "msk-iam"})
-    assert "s3cret-key" not in f"{raised.value} {raised.value.__cause__!r}"
-
-
 async def test_missing_aws_credentials_are_told(
     kafka_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
