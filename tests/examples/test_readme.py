@@ -41,7 +41,9 @@ def test_the_test_of_the_readme_passes(shop: ModuleType) -> None:
     exec(compile(blocks("python")[1], "README.md", "exec"), {})
 
 
-def test_the_configuration_is_accepted(tmp_path: Path) -> None:
+def test_the_configuration_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for broker in ("RABBITMQ", "ACTIVEMQ", "MONGODB"):
+        monkeypatch.setenv(f"EVENTFLOW_{broker}_PASSWORD", "secret")
     (tmp_path / "eventflow.toml").write_text("\n".join(blocks("toml")))
     assert load_environment(directory=tmp_path).options["queues"]["orders"]["maximum_receive_count"] == 3
     production = load_environment("production", directory=tmp_path)
