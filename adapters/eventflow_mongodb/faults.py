@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 NOT_ENABLED: Final = "modifychangestreams"
 """What DocumentDB says of a collection without a change stream, with a code that means something else elsewhere."""
 NO_REPLICA_SET: Final = 40573
+DRIVERS_LOCK: Final = "cannot wait on un-acquired lock"
+"""What the driver says if its wait for a server ends in the moment in which others are told of one."""
 EVENT_TOO_LARGE: Final = 10334
 INVALID_TOKEN: Final = 260
 UNKNOWN_FIELD: Final = frozenset({9, 72, 40415})
@@ -74,6 +76,10 @@ def translated(resource: str, doing: str, address: CollectionAddress | None = No
         yield
     except (PyMongoError, BSONError, OSError, TimeoutError) as exc:
         raise fault(resource, doing, exc, address) from exc
+    except RuntimeError as exc:
+        if str(exc) != DRIVERS_LOCK:
+            raise
+        raise UnavailableError(resource, f"{doing}: no server to ask") from exc
 
 
 def fault(resource: str, doing: str, exc: BaseException, address: CollectionAddress | None = None) -> AdapterError:

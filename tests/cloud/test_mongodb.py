@@ -112,15 +112,15 @@ def test_one_of_two_processes_reads_and_when_it_is_killed_the_other_goes_on(
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with app.serve() as one, app.serve() as two, positions(uri, collection) as committed:
         with load(uri, collection) as sent:
-            wait_until(lambda: len(ledger.entries()) > 50, seconds=60, what="the load is handled")
+            wait_until(lambda: len(ledger.entries()) > 50, what="the load is handled")
             [reader] = ledger.processes()
             killed, other = (one, two) if reader == one.process.pid else (two, one)
             assert other.readiness()[0] == 200, "to wait for the lease is no problem"
             killed.kill()
-            wait_until(lambda: len(ledger.processes()) == 2, seconds=60, what="the other takes over")
+            wait_until(lambda: len(ledger.processes()) == 2, what="the other takes over")
             known = len(sent)
-            wait_until(lambda: len(sent) > known + 50, seconds=60, what="the load goes on")
-        wait_until(lambda: not ledger.missing(sent), seconds=60, what=lambda: f"{ledger.missing(sent)}")
+            wait_until(lambda: len(sent) > known + 50, what="the load goes on")
+        wait_until(lambda: not ledger.missing(sent), what=lambda: f"{ledger.missing(sent)}")
         assert other.readiness()[0] == 200
     assert not ledger.disorder()
     assert committed == sorted(committed), "a position went back"
@@ -132,13 +132,13 @@ def test_a_process_that_stops_hands_over_and_nothing_is_repeated(mongodb_server:
     app, collection = deployment(tmp_path, uri)
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with app.serve() as one, load(uri, collection) as sent:
-        wait_until(lambda: len(ledger.entries()) > 50, seconds=60, what="the load is handled")
+        wait_until(lambda: len(ledger.entries()) > 50, what="the load is handled")
         with app.serve():
             one.process.terminate()
             assert one.process.wait(timeout=30) == 0
-            wait_until(lambda: len(ledger.processes()) == 2, seconds=60, what="the other takes over")
+            wait_until(lambda: len(ledger.processes()) == 2, what="the other takes over")
             known = list(sent)
-            wait_until(lambda: not ledger.missing(known), seconds=60, what=lambda: f"{ledger.missing(known)}")
+            wait_until(lambda: not ledger.missing(known), what=lambda: f"{ledger.missing(known)}")
     assert not ledger.disorder()
     assert not ledger.repeated()
 
@@ -152,17 +152,17 @@ def test_a_server_that_is_away_for_twenty_seconds_loses_nothing(
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with app.serve() as serving:
         with load(uri, collection) as sent:
-            wait_until(lambda: len(ledger.entries()) > 50, seconds=60, what="the load is handled")
+            wait_until(lambda: len(ledger.entries()) > 50, what="the load is handled")
             private.stop()
             back_at = time.monotonic() + AWAY_SECONDS
-            wait_until(lambda: serving.readiness()[0] == 503, seconds=60, what="readyz says so")
+            wait_until(lambda: serving.readiness()[0] == 503, what="readyz says so")
             assert "shop.orders" in serving.readiness()[1]
             time.sleep(max(0.0, back_at - time.monotonic()))
             private.restart()
-            wait_until(lambda: serving.readiness()[0] == 200, seconds=90, what=lambda: serving.readiness()[1])
+            wait_until(lambda: serving.readiness()[0] == 200, what=lambda: serving.readiness()[1])
             known = len(ledger.entries())
-            wait_until(lambda: len(ledger.entries()) > known + 50, seconds=60, what="the load goes on")
-        wait_until(lambda: not ledger.missing(sent), seconds=60, what=lambda: f"{ledger.missing(sent)}")
+            wait_until(lambda: len(ledger.entries()) > known + 50, what="the load goes on")
+        wait_until(lambda: not ledger.missing(sent), what=lambda: f"{ledger.missing(sent)}")
         assert "Traceback" not in serving.log.read_text()
     assert not ledger.disorder()
 
@@ -174,12 +174,12 @@ def test_a_network_that_is_cut_for_longer_than_the_lease_loses_nothing(mongodb_s
         ledger = Ledger(tmp_path / "ledger.jsonl")
         with app.serve() as serving:
             with load(uri, collection) as sent:
-                wait_until(lambda: len(ledger.entries()) > 50, seconds=60, what="the load is handled")
+                wait_until(lambda: len(ledger.entries()) > 50, what="the load is handled")
                 network.cut()
-                wait_until(lambda: serving.readiness()[0] == 503, seconds=60, what="readyz says so")
+                wait_until(lambda: serving.readiness()[0] == 503, what="readyz says so")
                 network.restore()
-                wait_until(lambda: serving.readiness()[0] == 200, seconds=90, what=lambda: serving.readiness()[1])
-            wait_until(lambda: not ledger.missing(sent), seconds=60, what=lambda: f"{ledger.missing(sent)}")
+                wait_until(lambda: serving.readiness()[0] == 200, what=lambda: serving.readiness()[1])
+            wait_until(lambda: not ledger.missing(sent), what=lambda: f"{ledger.missing(sent)}")
         assert not ledger.disorder()
 
 
@@ -194,7 +194,7 @@ def test_what_cannot_be_handled_is_put_aside_and_the_rest_goes_on(mongodb_server
         orders.insert_one({"_id": "large", "text": "x" * (7 * 1024 * 1024)})
         orders.insert_one({"_id": "last"})
         expected = ["first", "RetryAttemptsExhausted", "MaximumPayloadSizeExceeded", "last"]
-        wait_until(lambda: not ledger.missing(expected), seconds=60, what=lambda: f"{ledger.missing(expected)}")
+        wait_until(lambda: not ledger.missing(expected), what=lambda: f"{ledger.missing(expected)}")
     assert not ledger.repeated()
 
 
@@ -215,7 +215,7 @@ def test_the_brokers_example_runs_unchanged(mongodb_server: Server, tmp_path: Pa
         customers = opened[database]["customers"]
         customers.insert_one({"_id": "1", "name": "Zoe"})
         customers.delete_one({"_id": "1"})
-        wait_until(lambda: "delete 1: None" in serving.log.read_text(), seconds=60, what=serving.log.read_text)
+        wait_until(lambda: "delete 1: None" in serving.log.read_text(), what=serving.log.read_text)
         assert "insert 1: {'_id': '1', 'name': 'Zoe'}" in serving.log.read_text()
     listed = app.command("list", "--env", "cloud").stdout
     assert ["documentdb:shop.customers", "keep_in_touch"] in [line.split() for line in listed.splitlines()]

@@ -128,10 +128,10 @@ def test_two_processes_share_and_one_is_killed(rabbitmq_server: Server, tmp_path
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with app.serve() as one, app.serve():
         with load(rabbitmq_server, queues["work"]) as sent:
-            wait_until(lambda: len(ledger.processes()) == 2, seconds=90, what="both processes handle something")
+            wait_until(lambda: len(ledger.processes()) == 2, what="both processes handle something")
             one.kill()
             known = len(sent)
-            wait_until(lambda: len(sent) > known + 100, seconds=60, what="the load goes on")
+            wait_until(lambda: len(sent) > known + 100, what="the load goes on")
         nothing_is_missing(ledger, sent)
 
 
@@ -144,14 +144,14 @@ def test_a_broker_that_restarts_or_dies_under_load_loses_nothing(
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with app.serve() as serving:
         with load(private.server, queues["work"], queues["batches"]) as sent:
-            wait_until(lambda: len(ledger.entries()) > 100, seconds=90, what="the load is handled")
+            wait_until(lambda: len(ledger.entries()) > 100, what="the load is handled")
             getattr(private, end)()
-            wait_until(lambda: serving.readiness()[0] == 503, seconds=90, what="readyz says so")
+            wait_until(lambda: serving.readiness()[0] == 503, what="readyz says so")
             assert "rabbitmq:work" in serving.readiness()[1]
             private.restart()
-            wait_until(lambda: serving.readiness()[0] == 200, seconds=90, what=lambda: serving.readiness()[1])
+            wait_until(lambda: serving.readiness()[0] == 200, what=lambda: serving.readiness()[1])
             known = len(ledger.entries())
-            wait_until(lambda: len(ledger.entries()) > known + 100, seconds=90, what="the load goes on")
+            wait_until(lambda: len(ledger.entries()) > known + 100, what="the load goes on")
         nothing_is_missing(ledger, sent)
         assert "Traceback" not in serving.log.read_text()
 
@@ -214,14 +214,14 @@ def test_a_queue_that_is_deleted_later_stops_its_mapping_only(rabbitmq_server: S
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with app.serve() as serving:
         on_broker(rabbitmq_server, lambda channel: channel.queue_delete(queues["batches"]))
-        wait_until(lambda: serving.readiness()[0] == 503, seconds=60, what="readyz says so")
+        wait_until(lambda: serving.readiness()[0] == 503, what="readyz says so")
         assert "rabbitmq:batches" in serving.readiness()[1]
         send(rabbitmq_server, queues["work"], b"w-1")
         nothing_is_missing(ledger, ["w-1"])
         create(rabbitmq_server, [queues["batches"]])
         send(rabbitmq_server, queues["batches"], b"b-1")
         nothing_is_missing(ledger, ["b-1"])
-        wait_until(lambda: serving.readiness()[0] == 200, seconds=60, what=lambda: serving.readiness()[1])
+        wait_until(lambda: serving.readiness()[0] == 200, what=lambda: serving.readiness()[1])
 
 
 def test_check_looks_at_what_queues_are(rabbitmq_server: Server, tmp_path: Path) -> None:
