@@ -17,6 +17,7 @@ from eventflow.model.records import StreamRead
 from eventflow_mongodb.changes import change_record, place_behind
 from eventflow_mongodb.faults import EventTooLargeError, HistoryLostError, translated
 from eventflow_mongodb.places import Behind, Oldest
+from eventflow_mongodb.watching import SINGLY, USUALLY, WITHOUT_DOCUMENTS, Manner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,7 +60,7 @@ class ChangeReader:
         self._quiet_until: Behind | None = None
         self._open = False
         self._caught_up = False
-        self._without_documents = False
+        self._manner = USUALLY
         self._gap = False
         self._failure: AdapterError | None = None
         self._news = asyncio.Event()
@@ -132,9 +133,7 @@ class ChangeReader:
             try:
                 await self._read_stream()
             except EventTooLargeError as exc:
-                if self._without_documents:
-                    await self._fail(exc)
-                self._without_documents = True
+                await self._take_care(exc)
             except HistoryLostError as exc:
                 self._start_over(exc)
             except AdapterError as exc:
@@ -144,7 +143,7 @@ class ChangeReader:
 
     async def _read_stream(self) -> None:
         """Until it ends, as it does after an invalidation."""
-        stream = await self._watching.open(self._place, with_documents=not self._without_documents)
+        stream = await self._watching.open(self._place, self._manner)
         unyielded = 0
         try:
             self._open = True
@@ -156,8 +155,8 @@ class ChangeReader:
                     change = await stream.try_next()
                 if change is not None:
                     self._keep(change)
-                    if self._without_documents:
-                        self._without_documents = False
+                    if self._manner is WITHOUT_DOCUMENTS:
+                        self._manner = USUALLY
                         break
                     unyielded += len(self._buffer[-1].data or b"")
                     if unyielded >= YIELD_BYTES:
@@ -165,6 +164,9 @@ class ChangeReader:
                         await lowlevel.checkpoint()
                 elif stream.alive:
                     self._idle(stream)
+                    if self._manner is SINGLY:
+                        self._manner = USUALLY  # what was too large is not there any more
+                        break
                     await anyio.sleep(max(0.0, asked_at + IDLE_SECONDS - anyio.current_time()))
             await anyio.sleep(IDLE_SECONDS)  # one that ends at once must not be opened all the time
         finally:
@@ -172,7 +174,7 @@ class ChangeReader:
                 await stream.close()
 
     def _keep(self, change: Mapping[str, Any]) -> None:
-        record = change_record(change, oversized=self._without_documents)
+        record = change_record(change, oversized=self._manner is WITHOUT_DOCUMENTS)
         self._place = place_behind(change)
         if self._place.time is not None:
             self._invalidations[self._place.token] = self._place
@@ -191,6 +193,16 @@ class ChangeReader:
         while len(self._buffer) >= MAXIMUM_RECORDS or self._bytes >= MAXIMUM_BYTES:
             self._wanted.clear()
             await self._wanted.wait()
+
+    async def _take_care(self, reason: EventTooLargeError) -> None:
+        """Of a batch, nobody knows which change is too large; one that comes alone is known."""
+        match self._manner:
+            case Manner(documents=False):
+                await self._fail(reason)
+            case Manner(batch_size=1):
+                self._manner = WITHOUT_DOCUMENTS
+            case _:
+                self._manner = SINGLY
 
     async def _fail(self, failure: AdapterError) -> None:
         """Tell the next read, and return when somebody reads again after that."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bson import Timestamp
 
@@ -34,7 +34,17 @@ BEGINNING: Final = Timestamp(1, 1)
 RACES: Final = 5
 LARGE_FIELDS: Final = ("fullDocument", "fullDocumentBeforeChange", "updateDescription")
 
-Pipeline: TypeAlias = "list[dict[str, Any]]"
+
+class Manner(NamedTuple):
+    """How many changes at once, and whether with what may be large in them."""
+
+    batch_size: int
+    documents: bool
+
+
+USUALLY: Final = Manner(BATCH_SIZE, documents=True)
+SINGLY: Final = Manner(1, documents=True)
+WITHOUT_DOCUMENTS: Final = Manner(1, documents=False)
 
 
 class Watching:
@@ -57,25 +67,24 @@ class Watching:
         self._full_document = None if full_document is FullDocument.DEFAULT else "updateLookup"
         self._clock = clock
 
-    async def open(self, place: Place, *, with_documents: bool = True) -> AsyncChangeStream[dict[str, Any]]:
-        """A change stream that begins at ``place``. ``with_documents=False`` leaves out what may be large."""
-        pipeline = [] if with_documents else [{"$project": dict.fromkeys(LARGE_FIELDS, 0)}]
+    async def open(self, place: Place, manner: Manner = USUALLY) -> AsyncChangeStream[dict[str, Any]]:
+        """A change stream that begins at ``place``."""
         match place:
             case Oldest():
-                return await self._open_oldest(pipeline)
+                return await self._open_oldest(manner)
             case From(time):
                 try:
-                    return await self._watch(pipeline, start_at_operation_time=time)
+                    return await self._watch(manner, start_at_operation_time=time)
                 except HistoryLostError:
-                    return await self._open_oldest(pipeline)  # what was asked for, as far as there is any
+                    return await self._open_oldest(manner)  # what was asked for, as far as there is any
             case Behind(token, Timestamp() as time):
-                return await self._open_behind_invalidation(pipeline, token, time)
+                return await self._open_behind_invalidation(manner, token, time)
             case Behind(token):
-                return await self._open_behind(pipeline, token)
+                return await self._open_behind(manner, token)
 
     async def now(self) -> Place:
         """Where to start for what comes from now on. Opens a stream, so all that opening raises is told here, too."""
-        stream = await self._watch([])
+        stream = await self._watch(USUALLY)
         token = stream.resume_token
         await stream.close()
         if token is not None:
@@ -84,33 +93,33 @@ class Watching:
             answer = await self._client[self._address.database].command("ping")
         return after(answer["operationTime"])
 
-    async def _open_behind(self, pipeline: Pipeline, token: str) -> AsyncChangeStream[dict[str, Any]]:
+    async def _open_behind(self, manner: Manner, token: str) -> AsyncChangeStream[dict[str, Any]]:
         try:
-            return await self._watch(pipeline, resume_after={"_data": token})
+            return await self._watch(manner, resume_after={"_data": token})
         except InvalidTokenError as exc:
             try:
-                return await self._watch(pipeline, start_after={"_data": token})
+                return await self._watch(manner, start_after={"_data": token})
             except UnknownOptionError:
                 raise exc from None
 
     async def _open_behind_invalidation(
-        self, pipeline: Pipeline, token: str, time: Timestamp
+        self, manner: Manner, token: str, time: Timestamp
     ) -> AsyncChangeStream[dict[str, Any]]:
         """DocumentDB has no ``startAfter``; no other operation has the time of the invalidation."""
         try:
-            return await self._watch(pipeline, start_after={"_data": token})
+            return await self._watch(manner, start_after={"_data": token})
         except (UnknownOptionError, InvalidTokenError):
-            return await self._watch(pipeline, start_at_operation_time=after(time).time)
+            return await self._watch(manner, start_at_operation_time=after(time).time)
 
-    async def _open_oldest(self, pipeline: Pipeline) -> AsyncChangeStream[dict[str, Any]]:
+    async def _open_oldest(self, manner: Manner) -> AsyncChangeStream[dict[str, Any]]:
         try:
-            return await self._watch(pipeline, start_at_operation_time=BEGINNING)
+            return await self._watch(manner, start_at_operation_time=BEGINNING)
         except HistoryLostError:
             pass  # the log is older than what is left of it
         for _ in range(RACES):
             time = await self._oldest_in_oplog() or await self._oldest_by_trying()
             try:
-                return await self._watch(pipeline, start_at_operation_time=time)
+                return await self._watch(manner, start_at_operation_time=time)
             except HistoryLostError:
                 continue  # it was overwritten meanwhile
         raise UnavailableError(self.resource, "the oldest changes are overwritten faster than they can be found")
@@ -132,31 +141,31 @@ class Watching:
         while kept - lost > 1:
             middle = (lost + kept) // 2
             try:
-                await (await self._watch([], start_at_operation_time=Timestamp(middle, 1))).close()
+                await (await self._watch(USUALLY, start_at_operation_time=Timestamp(middle, 1))).close()
             except HistoryLostError:
                 lost = middle
             else:
                 kept = middle
         return Timestamp(kept, 1)
 
-    async def _watch(self, pipeline: Pipeline, **start: Any) -> AsyncChangeStream[dict[str, Any]]:
+    async def _watch(self, manner: Manner, **start: Any) -> AsyncChangeStream[dict[str, Any]]:
         try:
-            return await self._aggregate(pipeline, **start)
+            return await self._aggregate(manner, **start)
         except ChangesNotEnabledError as exc:
             # DocumentDB says so of places that it no longer has, too.
             if not start:
                 raise
-            await (await self._aggregate([])).close()
+            await (await self._aggregate(USUALLY)).close()
             raise HistoryLostError(exc.resource, exc.message) from exc
 
-    async def _aggregate(self, pipeline: Pipeline, **start: Any) -> AsyncChangeStream[dict[str, Any]]:
+    async def _aggregate(self, manner: Manner, **start: Any) -> AsyncChangeStream[dict[str, Any]]:
         database = self._client.get_database(self._address.database, codec_options=CODEC_OPTIONS)
         target = database if self._address.collection is None else database[self._address.collection]
         with translated(self.resource, "opening the change stream", self._address):
             return await target.watch(
-                pipeline,
+                [] if manner.documents else [{"$project": dict.fromkeys(LARGE_FIELDS, 0)}],
                 full_document=self._full_document,
                 max_await_time_ms=int(AWAIT_SECONDS * 1_000),
-                batch_size=BATCH_SIZE,
+                batch_size=manner.batch_size,
                 **start,
             )

@@ -323,24 +323,31 @@ async def test_a_time_before_all_history_starts_with_the_oldest() -> None:
 # Changes that are too large
 
 
-async def test_a_change_that_the_cluster_cannot_send_comes_without_its_document() -> None:
-    slim = change(2, "update", documentKey=stories.KEY)
-    async with reading(getMore=[more(insert(1)), stories.TOO_LARGE]) as it:
-        it.server.answer("aggregate", opened(), opened(slim, insert(3)), opened(insert(3)))
-        records = await it.take(3)
-        assert operations(records) == ["insert", "update", "insert"]
-        sizes = [DOCUMENTDB.size(record) > limits.BATCH_BYTES for record in records]
-        assert sizes == [False, True, False]
-        pipelines = [command["pipeline"] for command in it.server.asked if "aggregate" in command]
-        assert [len(pipeline) for pipeline in pipelines] == [1, 2, 1]
-        assert pipelines[1][1] == {
-            "$project": {"fullDocument": 0, "fullDocumentBeforeChange": 0, "updateDescription": 0}
-        }
-        assert pipelines[2][0]["$changeStream"]["resumeAfter"] == {"_data": "820002"}
+async def test_a_change_that_the_cluster_cannot_send_comes_without_its_document_and_the_others_whole() -> None:
+    slim = change(3, "update", documentKey=stories.KEY)
+    async with reading(getMore=[more(insert(1)), stories.TOO_LARGE, stories.TOO_LARGE]) as it:
+        it.server.answer("aggregate", opened(), opened(insert(2)), opened(slim), opened(insert(4)))
+        records = await it.take(4)
+        assert operations(records) == ["insert", "insert", "update", "insert"]
+        assert [DOCUMENTDB.size(record) > limits.BATCH_BYTES for record in records] == [False, False, True, False]
+        opening = [command for command in it.server.asked if "aggregate" in command]
+        assert [command["cursor"]["batchSize"] for command in opening] == [500, 1, 1, 500]
+        assert [len(command["pipeline"]) for command in opening] == [1, 1, 2, 1]
+        left_out = {"fullDocument": 0, "fullDocumentBeforeChange": 0, "updateDescription": 0}
+        assert opening[2]["pipeline"][1] == {"$project": left_out}
+        tokens = [command["pipeline"][0]["$changeStream"]["resumeAfter"]["_data"] for command in opening]
+        assert tokens == ["start", "820001", "820002", "820003"]
+
+
+async def test_changes_are_read_singly_no_longer_than_needed() -> None:
+    async with reading(aggregate=[stories.TOO_LARGE, opened(insert(1)), opened(insert(2))]) as it:
+        assert numbers(await it.take(2)) == [1, 2]
+        sizes = [command["cursor"]["batchSize"] for command in it.server.asked if "aggregate" in command]
+        assert sizes == [500, 1, 500]
 
 
 async def test_a_change_that_is_too_large_even_without_its_document_is_told_of() -> None:
-    async with reading(aggregate=[stories.TOO_LARGE, stories.TOO_LARGE]) as it:
+    async with reading(aggregate=[stories.TOO_LARGE] * 3) as it:
         with pytest.raises(AdapterError, match="too large"):
             await it.read()
 
