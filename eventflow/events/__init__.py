@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from eventflow.events.cognito import CognitoEvent as CognitoEvent
     from eventflow.events.cognito import CognitoResponse as CognitoResponse
     from eventflow.events.cognito import CognitoSyncEvent as CognitoSyncEvent
-    from eventflow.events.cognito import CognitoTriggerName as CognitoTriggerName
     from eventflow.events.cognito import CreateAuthChallengeEvent as CreateAuthChallengeEvent
     from eventflow.events.cognito import CreateAuthChallengeResponse as CreateAuthChallengeResponse
     from eventflow.events.cognito import CustomEmailSenderEvent as CustomEmailSenderEvent
@@ -123,7 +122,6 @@ _MODULES: Final = {
     "CognitoEvent": "cognito",
     "CognitoResponse": "cognito",
     "CognitoSyncEvent": "cognito",
-    "CognitoTriggerName": "cognito",
     "ConfigRuleEvent": "governance",
     "ConnectEvent": "connect",
     "CreateAuthChallengeEvent": "cognito",

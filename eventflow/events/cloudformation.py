@@ -6,9 +6,10 @@ the request's ``ResponseURL``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 from pydantic_core import from_json
 
@@ -90,6 +91,23 @@ class CloudFormationCodec(EventCodec):
         if not isinstance(request, dict) or not self.recognises(request):
             raise EventValidationError("the SNS message", [("", "it is no request for a custom resource")])
         return request
+
+    def completed(self, wire: JsonObject, result: Any) -> Any:
+        """The fields of a CustomResource: a mapping or another model is its data, nothing leaves all to us.
+
+        Raises TypeError for anything else.
+        """
+        match result:
+            case None:
+                return {}
+            case CustomResource():
+                return result.to_wire()
+            case BaseModel():
+                return {"Data": result.model_dump(mode="json", by_alias=True)}
+            case Mapping():
+                return {"Data": dict(result)}
+        kind = type(result).__name__
+        raise TypeError(f"the handler of a custom resource returned {kind}, not a CustomResource, a dict or nothing")
 
 
 def _properties(properties: JsonObject) -> JsonObject:

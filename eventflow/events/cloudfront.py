@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -18,15 +17,6 @@ if TYPE_CHECKING:
     from eventflow.events._base import EventModel
     from eventflow.events._codec import UserData
     from eventflow.model.json import JsonObject
-
-
-class EdgeEventType(StrEnum):
-    """When CloudFront calls: ``config.eventType``."""
-
-    VIEWER_REQUEST = "viewer-request"
-    ORIGIN_REQUEST = "origin-request"
-    ORIGIN_RESPONSE = "origin-response"
-    VIEWER_RESPONSE = "viewer-response"
 
 
 class EdgeHeader(CamelModel):

@@ -6,13 +6,13 @@ default. A typed handler may return the response alone, or nothing: the codec pu
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from pydantic import Field
 
 from eventflow.events._camel import CamelModel
 from eventflow.events._codec import EventCodec
+from eventflow.model.callers import CognitoTriggerName, trigger_name
 from eventflow.model.destinations import Service
 
 if TYPE_CHECKING:
@@ -21,37 +21,6 @@ if TYPE_CHECKING:
     from eventflow.events._base import EventModel
     from eventflow.events._codec import UserData
     from eventflow.model.json import JsonObject
-
-
-class CognitoTriggerName(StrEnum):
-    """The keys of a user pool's ``LambdaConfig``. Source: Cognito API: LambdaConfigType."""
-
-    PRE_SIGN_UP = "PreSignUp"
-    POST_CONFIRMATION = "PostConfirmation"
-    PRE_AUTHENTICATION = "PreAuthentication"
-    POST_AUTHENTICATION = "PostAuthentication"
-    PRE_TOKEN_GENERATION = "PreTokenGeneration"
-    USER_MIGRATION = "UserMigration"
-    CUSTOM_MESSAGE = "CustomMessage"
-    DEFINE_AUTH_CHALLENGE = "DefineAuthChallenge"
-    CREATE_AUTH_CHALLENGE = "CreateAuthChallenge"
-    VERIFY_AUTH_CHALLENGE_RESPONSE = "VerifyAuthChallengeResponse"
-    INBOUND_FEDERATION = "InboundFederation"
-    CUSTOM_EMAIL_SENDER = "CustomEmailSender"
-    CUSTOM_SMS_SENDER = "CustomSMSSender"
-
-
-_SOURCE_PREFIXES: Final = {"TokenGeneration": CognitoTriggerName.PRE_TOKEN_GENERATION}
-"""Where ``triggerSource`` does not begin with the trigger's own name."""
-
-
-def trigger_name(trigger_source: str) -> CognitoTriggerName | None:
-    """The trigger of a ``triggerSource``: ``PreSignUp`` for ``PreSignUp_AdminCreateUser``; ``None`` for one unknown
-    to us."""
-    prefix = trigger_source.partition("_")[0]
-    if prefix in _SOURCE_PREFIXES:
-        return _SOURCE_PREFIXES[prefix]
-    return CognitoTriggerName(prefix) if prefix in tuple(CognitoTriggerName) else None
 
 
 class CognitoCaller(CamelModel):
@@ -295,6 +264,8 @@ class VerifyAuthChallengeRequest(CognitoRequest):
 
 
 class VerifyAuthChallengeResponse(CognitoResponse):
+    """Whether the answer is right."""
+
     answer_correct: bool | None = None
 
 

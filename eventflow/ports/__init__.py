@@ -2,6 +2,7 @@
 
 from eventflow.ports.adapter import Adapter, AdapterSettings, ResourceStatus
 from eventflow.ports.clock import Clock
+from eventflow.ports.http import HttpClient, OutboundRequest, OutboundResponse
 from eventflow.ports.management import (
     Inspection,
     Inspector,
@@ -34,10 +35,13 @@ __all__ = [
     "DestinationSink",
     "EventQueueStatistics",
     "EventQueueStore",
+    "HttpClient",
     "HttpEndpoint",
     "Inspection",
     "Inspector",
     "NotificationSource",
+    "OutboundRequest",
+    "OutboundResponse",
     "PartitionOwner",
     "PermissionSource",
     "Permissions",

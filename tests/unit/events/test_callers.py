@@ -16,7 +16,6 @@ from eventflow.events import (
     CloudFrontEvent,
     CloudWatchLogsEvent,
     CognitoEvent,
-    CognitoTriggerName,
     ConfigRuleEvent,
     EdgeResponse,
     LexEvent,
@@ -26,9 +25,10 @@ from eventflow.events import (
 )
 from eventflow.events.alexa import ALEXA
 from eventflow.events.cloudformation import CLOUDFORMATION
-from eventflow.events.cognito import COGNITO, EVENT_MODELS, trigger_name
+from eventflow.events.cognito import COGNITO, EVENT_MODELS
 from eventflow.events.lex import LEX
 from eventflow.events.sns import sns_wire_event
+from eventflow.model.callers import CognitoTriggerName, trigger_name
 from tests.unit.events.samples import DIRECTORY, load
 
 SIGN_UP = load("cognito", "pre_sign_up")
