@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eventflow.model.callers import CognitoTriggerName, trigger_name
@@ -19,6 +20,14 @@ ALEXA_RESPONSE_BYTES: Final = 120 * 1024
 ALEXA_SPEECH_CHARACTERS: Final = 8_000
 SMS_CHARACTERS: Final = 140
 EMAIL_CHARACTERS: Final = 20_000
+
+ALEXA_REQUEST_SECONDS: Final = 150.0
+ALEXA_EVENT_SECONDS: Final = 3_600.0
+"""Events of the skill itself are tried again for an hour."""
+_LATE_REQUESTS: Final = tuple(
+    f"AlexaSkillEvent.Skill{what}"
+    for what in ("Enabled", "Disabled", "PermissionChanged", "PermissionAccepted", "AccountLinked")
+)
 
 _DIALOG_ACTIONS: Final = ("Close", "ConfirmIntent", "Delegate", "ElicitIntent", "ElicitSlot", "None")
 _NEEDS_INTENT: Final = ("Close", "ConfirmIntent", "ElicitSlot")
@@ -129,6 +138,18 @@ def alexa_problem(answer: object) -> str | None:
     if len(said) > ALEXA_SPEECH_CHARACTERS:
         return f"its outputSpeech has more than {ALEXA_SPEECH_CHARACTERS:,} characters"
     return None
+
+
+def alexa_age_problem(request: Mapping[str, Any], now: float) -> str | None:
+    """Why a request is not of now: somebody may have kept an old one. Source: Alexa Skills Kit: host a custom skill as
+    a web service."""
+    try:
+        moment = datetime.fromisoformat(request["timestamp"])
+    except (KeyError, TypeError, ValueError):
+        return "its timestamp is none"
+    age = now - moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    tolerance = ALEXA_EVENT_SECONDS if request.get("type") in _LATE_REQUESTS else ALEXA_REQUEST_SECONDS
+    return f"it is of {request['timestamp']}, more than {tolerance:g} s from now" if abs(age) > tolerance else None
 
 
 def _size(value: object) -> int:

@@ -23,6 +23,7 @@ from eventflow.ports.sources import (
     PushResponse,
     QueueProperties,
     QueueSource,
+    RequestVerifier,
     StreamSource,
 )
 from eventflow.ports.storage import EventQueueStatistics, EventQueueStore
@@ -52,6 +53,7 @@ __all__ = [
     "PushResponse",
     "QueueProperties",
     "QueueSource",
+    "RequestVerifier",
     "ResourceStatus",
     "Statement",
     "StreamSource",
