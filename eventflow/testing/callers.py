@@ -197,14 +197,14 @@ class TestStack:
     async def update(self, **properties: Any) -> JsonObject:
         """Change its properties; returns the function's response. If it has another physical id then, the old resource
         is deleted."""
-        before, self_id = self._properties, self.physical_resource_id
+        before, old_id = self._properties, self.physical_resource_id
         response = await self._ask(
-            "Update", properties, PhysicalResourceId=self_id, OldResourceProperties=_stringified(before)
+            "Update", properties, PhysicalResourceId=old_id, OldResourceProperties=_stringified(before)
         )
         if response["Status"] == "SUCCESS":
             self._properties, self.physical_resource_id = properties, response["PhysicalResourceId"]
-            if self.physical_resource_id != self_id:
-                await self._ask("Delete", before, PhysicalResourceId=self_id)
+            if self.physical_resource_id != old_id:
+                await self._ask("Delete", before, PhysicalResourceId=old_id)
         return response
 
     async def delete(self) -> JsonObject:

@@ -12,8 +12,10 @@ from pydantic import BaseModel
 from eventflow import App, CloudFormationEvent, CustomResource, Environment, function, on_cloudformation
 from eventflow.errors import UnavailableError
 from eventflow.model.outcome import FunctionFailed, Succeeded, Throttled
+from eventflow.plan.environment import SourceBinding
 from eventflow.policy.custom_resources import NEVER_CREATED, response_url_problem
 from eventflow.ports import OutboundRequest, OutboundResponse
+from eventflow.run.managing import blueprints
 from eventflow.testing import TestApp
 from eventflow.testing.callers import ResponseBucket
 from eventflow.testing.events import cloudformation_event
@@ -149,7 +151,7 @@ async def test_a_resource_may_be_a_function_without_a_topic() -> None:
         assert response["Data"] == {"kind": "Create"}
 
 
-async def test_a_worker_process_that_is_killed_is_told_of_as_well() -> None:
+async def test_a_handler_in_a_process_of_its_own_answers_as_well() -> None:
     """The result crosses a pipe as JSON, and stays what it means."""
     from tests.app import isolated_resource
 
@@ -294,3 +296,10 @@ def test_trusted_hosts_are_trusted_by_port_if_they_say_one() -> None:
     assert response_url_problem("http://localhost:1/x", STACK, ["localhost:1"]) is None
     assert response_url_problem("http://localhost:2/x", STACK, ["localhost:1"]) is not None
     assert response_url_problem("ftp://localhost:1/x", STACK, ["localhost:1"]) is not None
+
+
+def test_the_adapter_of_topics_opens_a_custom_resources_topic() -> None:
+    environment = Environment(sources={"sns": SourceBinding(adapter="aws", options={})})
+    plan = App([policy]).freeze(environment)
+    assert [(item.adapter, item.opened_by) for item in plan.notifications] == [("aws", "sns")]
+    assert {item.service: len(item.blueprint.subscriptions) for item in blueprints(plan)} == {"": 0, "sns": 1}
