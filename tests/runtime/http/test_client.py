@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ from eventflow.run.runner import running
 from eventflow.runtime.http.client import StandardHttpClient
 from eventflow.runtime.stopping import StopSignal
 from eventflow.testing.events import cloudformation_event
+from tests.runtime.http.answering import Server, answering
 
 
 @pytest.fixture
@@ -24,47 +23,10 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Server(ThreadingHTTPServer):
-    """Remembers requests; answers with what its path says: ``/redirect``, ``/large`` or anything."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        self.server.requests.append((self.command, self.path, dict(self.headers.items()), body))
-        answer = b"x" * 100_000 if self.path == "/large" else b"thanks"
-        self.send_response(302 if self.path == "/redirect" else 200)
-        self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    do_GET = do_PUT = answer
-
-    def log_message(self, *args: Any) -> None:
-        return
-
-
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with answering() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def request(server: Server, path: str, **fields: Any) -> OutboundRequest:
