@@ -35,12 +35,40 @@ if TYPE_CHECKING:
         UnavailableError,
     )
     from eventflow.events.activemq import ActiveMQEvent, ActiveMQMessage
+    from eventflow.events.alexa import AlexaEvent, AlexaResponse
+    from eventflow.events.cloudformation import CloudFormationEvent, CustomResource
+    from eventflow.events.cloudfront import CloudFrontEvent, EdgeRequest, EdgeResponse
+    from eventflow.events.cognito import (
+        CognitoEvent,
+        CreateAuthChallengeEvent,
+        CreateAuthChallengeResponse,
+        CustomEmailSenderEvent,
+        CustomMessageEvent,
+        CustomMessageResponse,
+        CustomSMSSenderEvent,
+        DefineAuthChallengeEvent,
+        DefineAuthChallengeResponse,
+        InboundFederationEvent,
+        InboundFederationResponse,
+        PostAuthenticationEvent,
+        PostConfirmationEvent,
+        PreAuthenticationEvent,
+        PreSignUpEvent,
+        PreSignUpResponse,
+        PreTokenGenerationEvent,
+        PreTokenGenerationResponse,
+        UserMigrationEvent,
+        UserMigrationResponse,
+        VerifyAuthChallengeEvent,
+        VerifyAuthChallengeResponse,
+    )
     from eventflow.events.documentdb import DocumentDBEvent, DocumentDBRecord
     from eventflow.events.dynamodb import DynamoDBRecord, DynamoDBStreamEvent
     from eventflow.events.eventbridge import EventBridgeEvent
     from eventflow.events.http import HttpEvent
     from eventflow.events.kafka import KafkaEvent, KafkaRecord
     from eventflow.events.kinesis import KinesisRecord, KinesisStreamEvent
+    from eventflow.events.lex import LexEvent, LexResponse
     from eventflow.events.rabbitmq import RabbitMQEvent, RabbitMQMessage
     from eventflow.events.s3 import S3Event
     from eventflow.events.schedule import ScheduledEvent
@@ -53,6 +81,10 @@ if TYPE_CHECKING:
     from eventflow.plan.environment import Environment, load_environment
     from eventflow.plan.plan import Plan
     from eventflow.policy.patterns import EventPattern
+    from eventflow.triggers.alexa import on_alexa
+    from eventflow.triggers.cloudformation import on_cloudformation
+    from eventflow.triggers.cloudfront import on_cloudfront
+    from eventflow.triggers.cognito import on_cognito
     from eventflow.triggers.destinations import to_eventbridge, to_function, to_kafka, to_mq, to_s3, to_sns, to_sqs
     from eventflow.triggers.documentdb import on_documentdb, on_documentdb_batch
     from eventflow.triggers.dynamodb import on_dynamodb_stream, on_dynamodb_stream_batch
@@ -61,6 +93,7 @@ if TYPE_CHECKING:
     from eventflow.triggers.http import on_http
     from eventflow.triggers.kafka import on_kafka, on_kafka_batch
     from eventflow.triggers.kinesis import on_kinesis, on_kinesis_batch
+    from eventflow.triggers.lex import on_lex
     from eventflow.triggers.mq import on_mq, on_mq_batch
     from eventflow.triggers.s3 import on_s3
     from eventflow.triggers.schedule import on_schedule
@@ -92,6 +125,35 @@ _HOMES = {
     "UnavailableError": "eventflow.errors",
     "ActiveMQEvent": "eventflow.events.activemq",
     "ActiveMQMessage": "eventflow.events.activemq",
+    "AlexaEvent": "eventflow.events.alexa",
+    "AlexaResponse": "eventflow.events.alexa",
+    "CloudFormationEvent": "eventflow.events.cloudformation",
+    "CustomResource": "eventflow.events.cloudformation",
+    "CloudFrontEvent": "eventflow.events.cloudfront",
+    "EdgeRequest": "eventflow.events.cloudfront",
+    "EdgeResponse": "eventflow.events.cloudfront",
+    "CognitoEvent": "eventflow.events.cognito",
+    "CreateAuthChallengeEvent": "eventflow.events.cognito",
+    "CreateAuthChallengeResponse": "eventflow.events.cognito",
+    "CustomEmailSenderEvent": "eventflow.events.cognito",
+    "CustomMessageEvent": "eventflow.events.cognito",
+    "CustomMessageResponse": "eventflow.events.cognito",
+    "CustomSMSSenderEvent": "eventflow.events.cognito",
+    "DefineAuthChallengeEvent": "eventflow.events.cognito",
+    "DefineAuthChallengeResponse": "eventflow.events.cognito",
+    "InboundFederationEvent": "eventflow.events.cognito",
+    "InboundFederationResponse": "eventflow.events.cognito",
+    "PostAuthenticationEvent": "eventflow.events.cognito",
+    "PostConfirmationEvent": "eventflow.events.cognito",
+    "PreAuthenticationEvent": "eventflow.events.cognito",
+    "PreSignUpEvent": "eventflow.events.cognito",
+    "PreSignUpResponse": "eventflow.events.cognito",
+    "PreTokenGenerationEvent": "eventflow.events.cognito",
+    "PreTokenGenerationResponse": "eventflow.events.cognito",
+    "UserMigrationEvent": "eventflow.events.cognito",
+    "UserMigrationResponse": "eventflow.events.cognito",
+    "VerifyAuthChallengeEvent": "eventflow.events.cognito",
+    "VerifyAuthChallengeResponse": "eventflow.events.cognito",
     "DocumentDBEvent": "eventflow.events.documentdb",
     "DocumentDBRecord": "eventflow.events.documentdb",
     "DynamoDBRecord": "eventflow.events.dynamodb",
@@ -102,6 +164,8 @@ _HOMES = {
     "KafkaRecord": "eventflow.events.kafka",
     "KinesisRecord": "eventflow.events.kinesis",
     "KinesisStreamEvent": "eventflow.events.kinesis",
+    "LexEvent": "eventflow.events.lex",
+    "LexResponse": "eventflow.events.lex",
     "RabbitMQEvent": "eventflow.events.rabbitmq",
     "RabbitMQMessage": "eventflow.events.rabbitmq",
     "S3Event": "eventflow.events.s3",
@@ -121,6 +185,10 @@ _HOMES = {
     "load_environment": "eventflow.plan.environment",
     "Plan": "eventflow.plan.plan",
     "EventPattern": "eventflow.policy.patterns",
+    "on_alexa": "eventflow.triggers.alexa",
+    "on_cloudformation": "eventflow.triggers.cloudformation",
+    "on_cloudfront": "eventflow.triggers.cloudfront",
+    "on_cognito": "eventflow.triggers.cognito",
     "to_eventbridge": "eventflow.triggers.destinations",
     "to_function": "eventflow.triggers.destinations",
     "to_kafka": "eventflow.triggers.destinations",
@@ -139,6 +207,7 @@ _HOMES = {
     "on_kafka_batch": "eventflow.triggers.kafka",
     "on_kinesis": "eventflow.triggers.kinesis",
     "on_kinesis_batch": "eventflow.triggers.kinesis",
+    "on_lex": "eventflow.triggers.lex",
     "on_mq": "eventflow.triggers.mq",
     "on_mq_batch": "eventflow.triggers.mq",
     "on_s3": "eventflow.triggers.s3",
@@ -153,15 +222,31 @@ __all__ = [
     "ActiveMQEvent",
     "ActiveMQMessage",
     "AdapterError",
+    "AlexaEvent",
+    "AlexaResponse",
     "App",
+    "CloudFormationEvent",
+    "CloudFrontEvent",
+    "CognitoEvent",
     "ConfigurationError",
     "Context",
+    "CreateAuthChallengeEvent",
+    "CreateAuthChallengeResponse",
+    "CustomEmailSenderEvent",
+    "CustomMessageEvent",
+    "CustomMessageResponse",
+    "CustomResource",
+    "CustomSMSSenderEvent",
     "DataDirectoryError",
+    "DefineAuthChallengeEvent",
+    "DefineAuthChallengeResponse",
     "Destination",
     "DocumentDBEvent",
     "DocumentDBRecord",
     "DynamoDBRecord",
     "DynamoDBStreamEvent",
+    "EdgeRequest",
+    "EdgeResponse",
     "Environment",
     "EventBridgeEvent",
     "EventPattern",
@@ -170,6 +255,8 @@ __all__ = [
     "FunctionFailed",
     "FunctionNotFoundError",
     "HttpEvent",
+    "InboundFederationEvent",
+    "InboundFederationResponse",
     "InvalidEventPatternError",
     "InvalidMessageError",
     "InvalidParameterValueError",
@@ -182,8 +269,17 @@ __all__ = [
     "KinesisRecord",
     "KinesisStreamEvent",
     "LeaseLostError",
+    "LexEvent",
+    "LexResponse",
     "Outcome",
     "Plan",
+    "PostAuthenticationEvent",
+    "PostConfirmationEvent",
+    "PreAuthenticationEvent",
+    "PreSignUpEvent",
+    "PreSignUpResponse",
+    "PreTokenGenerationEvent",
+    "PreTokenGenerationResponse",
     "Problem",
     "RabbitMQEvent",
     "RabbitMQMessage",
@@ -201,8 +297,16 @@ __all__ = [
     "ThrottledError",
     "TimedOut",
     "UnavailableError",
+    "UserMigrationEvent",
+    "UserMigrationResponse",
+    "VerifyAuthChallengeEvent",
+    "VerifyAuthChallengeResponse",
     "function",
     "load_environment",
+    "on_alexa",
+    "on_cloudformation",
+    "on_cloudfront",
+    "on_cognito",
     "on_documentdb",
     "on_documentdb_batch",
     "on_dynamodb_stream",
@@ -213,6 +317,7 @@ __all__ = [
     "on_kafka_batch",
     "on_kinesis",
     "on_kinesis_batch",
+    "on_lex",
     "on_mq",
     "on_mq_batch",
     "on_s3",

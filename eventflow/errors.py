@@ -13,6 +13,7 @@ EventflowError
 │   ├── RequestTooLargeError
 │   ├── ThrottledError
 │   └── ServiceError
+├── NotAuthenticError               a request is not from whom it claims to be from, or not of now
 └── AdapterError                    an adapter could not do what it was asked
     ├── ResourceNotFoundError       the named queue, topic, stream ... does not exist
     ├── InvalidMessageError         the service refuses this message for good (size, shape, characters)
@@ -166,6 +167,10 @@ class ServiceError(InvocationError):
     """Something of ours failed; trying again is right."""
 
     code, status, message_key = "ServiceException", 500, "Message"
+
+
+class NotAuthenticError(EventflowError):
+    """A request is not from whom it claims to be from, or not of now. The text says why."""
 
 
 class AdapterError(EventflowError):

@@ -56,7 +56,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerDescription:
-    """One trigger of a function. ``adapter`` is empty for HTTP, which eventflow serves itself."""
+    """One trigger of a function. ``adapter`` is empty where events come to us."""
 
     decorator: str
     model: InvocationModel
@@ -109,7 +109,7 @@ def _function_settings(definition: FunctionDefinition) -> Iterator[Setting]:
 
 
 def _trigger(trigger: Trigger, plan: Plan) -> TriggerDescription:
-    adapter = "" if trigger.service is Service.HTTP else plan.environment.binding(trigger.service).adapter
+    adapter = plan.environment.binding(trigger.opened_by).adapter if trigger.opened_by else ""
     embedded_here = adapter in ("", embedded.ADAPTER)
     native = frozenset() if embedded_here else NATIVE.get(trigger.service, frozenset())
     left = frozenset() if embedded_here else LEFT.get(trigger.service, frozenset())

@@ -243,6 +243,16 @@ def _http_timeout(plan: Plan) -> Iterator[Found]:
             yield _where(route.endpoint.function, route.endpoint.trigger), message, mend
 
 
+def _caller_timeout(plan: Plan) -> Iterator[Found]:
+    for definition in _definitions(plan):
+        for trigger in definition.triggers:
+            timeout, patience = definition.settings.timeout_seconds, trigger.caller_seconds
+            if patience is not None and timeout > patience:
+                message = f"timeout_seconds={timeout:g}, but {trigger.service} waits {patience:g} s"
+                mend = f"answer sooner, and go on in a function invoked with {InvocationType.EVENT}"
+                yield _where(definition, trigger), message, mend
+
+
 RULES: Final = (
     Rule("no-failure-destination", _no_failure_destination),
     Rule("no-stream-failure-destination", _no_stream_failure_destination),
@@ -255,5 +265,6 @@ RULES: Final = (
     Rule("never-runs", _never_runs),
     Rule("concurrency-above-reserved", _above_reserved),
     Rule("http-timeout", _http_timeout),
+    Rule("caller-timeout", _caller_timeout),
 )
 """In the order they are reported."""

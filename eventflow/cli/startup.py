@@ -53,7 +53,7 @@ def function_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
 
 def _trigger_rows(plan: Plan, function: FunctionPlan) -> Iterator[tuple[str, str, str]]:
     for trigger in function.definition.triggers:
-        adapter = "" if trigger.service == "http" else plan.environment.binding(trigger.service).adapter
+        adapter = plan.environment.binding(trigger.opened_by).adapter if trigger.opened_by else ""
         yield trigger.decorator, trigger.invocation_model, adapter
     if not function.definition.triggers:
         yield "(invoked directly)", "", ""

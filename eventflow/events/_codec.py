@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,13 +20,15 @@ RecordT = TypeVar("RecordT", "QueueRecord", "StreamRecord")
 
 
 class EventCodec(Protocol):
-    """Reads events that arrive whole: HTTP requests, notifications."""
+    """Reads events that arrive whole: HTTP requests, notifications, calls of services that wait for an answer.
 
-    @property
-    def service(self) -> Service: ...
+    A codec inherits from it, and with it what holds for most of them.
+    """
 
-    @property
-    def event_model(self) -> type[EventModel]: ...
+    service: ClassVar[Service]
+    event_model: ClassVar[type[EventModel]]
+    payload_name: ClassVar[str | None] = None
+    """What the user's data in an event is called in messages; ``None`` if handlers cannot ask for any."""
 
     def recognises(self, wire: JsonObject) -> bool:
         """Whether a raw Lambda event is this source's."""
@@ -34,6 +36,14 @@ class EventCodec(Protocol):
     def payload(self, wire: JsonObject) -> UserData:
         """The user's data in the event: an SNS message, an EventBridge detail, an HTTP body. An event that is
         all metadata (S3) is its own payload."""
+
+    def opened(self, wire: JsonObject) -> JsonObject:
+        """The event itself, if what brought it is wrapped around it."""
+        return wire
+
+    def completed(self, wire: JsonObject, result: Any) -> Any:
+        """A handler's result as the caller takes it, which may be more than the handler had to say."""
+        return result
 
 
 class RecordCodec(Protocol[RecordT]):

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 SENDERS: Final = (
     Service.HTTP,
+    Service.COGNITO,
+    Service.CLOUDFORMATION,
+    Service.ALEXA,
+    Service.LEX,
+    Service.CLOUDFRONT,
     Service.SNS,
     Service.S3,
     Service.SQS,

@@ -45,6 +45,11 @@ def first_record(wire: JsonObject) -> Mapping[str, Any]:
     return {}
 
 
+def is_authorizer(wire: JsonObject) -> bool:
+    """Whether API Gateway asks if a request may pass; everything else in it is that request's."""
+    return wire.get("type") in ("TOKEN", "REQUEST") and ("methodArn" in wire or "routeArn" in wire)
+
+
 def is_stream_event(wire: JsonObject, service: str) -> bool:
     """Whether an event is of this stream service. The last event of a tumbling window may have no record, so
     the stream's ARN tells as well."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic
 from pydantic import Field
 
 from eventflow.events._base import EventModel, PayloadModel, PayloadT
+from eventflow.events._codec import EventCodec
 from eventflow.events._wire import iso_seconds
 from eventflow.events.schedule import SCHEDULE
 from eventflow.model.destinations import Service
@@ -39,9 +40,10 @@ class EventBridgeEvent(PayloadModel[PayloadT], Generic[PayloadT]):
         return self.detail
 
 
-class EventBridgeCodec:
+class EventBridgeCodec(EventCodec):
     service: ClassVar[Service] = Service.EVENTBRIDGE
     event_model: ClassVar[type[EventModel]] = EventBridgeEvent
+    payload_name: ClassVar[str | None] = "the event's detail"
 
     def recognises(self, wire: JsonObject) -> bool:
         """Every event of a bus but the scheduled ones, which are :data:`~eventflow.events.schedule.SCHEDULE`'s."""

@@ -13,7 +13,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
 from eventflow.events._base import EventModel
-from eventflow.events._wire import decode_base64
+from eventflow.events._codec import EventCodec
+from eventflow.events._wire import decode_base64, is_authorizer
 from eventflow.model.destinations import Service
 
 if TYPE_CHECKING:
@@ -191,13 +192,15 @@ class HttpEvent(EventModel):
         return from_json(self.body_bytes, allow_inf_nan=False)
 
 
-class HttpCodec:
+class HttpCodec(EventCodec):
     service: ClassVar[Service] = Service.HTTP
     event_model: ClassVar[type[EventModel]] = HttpEvent
+    payload_name: ClassVar[str | None] = "the request body"
 
     def recognises(self, wire: JsonObject) -> bool:
         context = wire.get("requestContext")
-        return wire.get("version") == "2.0" and isinstance(context, dict) and "http" in context
+        is_request = wire.get("version") == "2.0" and isinstance(context, dict) and "http" in context
+        return is_request and not is_authorizer(wire)
 
     def payload(self, wire: JsonObject) -> UserData:
         body: str | None = wire.get("body")

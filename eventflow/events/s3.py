@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from eventflow.events._base import EventModel
+from eventflow.events._codec import EventCodec
 from eventflow.events._wire import first_record
 from eventflow.model.destinations import Service
 from eventflow.model.invocation import iso_milliseconds
@@ -101,7 +102,7 @@ class S3Event(EventModel):
     records: list[S3EventRecord] = Field(alias="Records")
 
 
-class S3Codec:
+class S3Codec(EventCodec):
     service: ClassVar[Service] = Service.S3
     event_model: ClassVar[type[EventModel]] = S3Event
 

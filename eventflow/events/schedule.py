@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from pydantic import Field
 
 from eventflow.events._base import EventModel
+from eventflow.events._codec import EventCodec
 from eventflow.events._wire import iso_seconds
 from eventflow.model.destinations import Service
 
@@ -24,7 +25,7 @@ _DETAIL_TYPE: Final = "Scheduled Event"
 class ScheduledEvent(EventModel):
     """A clock struck. ``resources`` holds the ARN of the rule or schedule; Scheduler's ``detail`` is text."""
 
-    version: str
+    version: str | None = None
     id: str
     detail_type: str = Field(alias="detail-type")
     source: str
@@ -40,7 +41,7 @@ class ScheduledEvent(EventModel):
         return self.resources[0].rpartition("/")[2] if self.resources else None
 
 
-class ScheduleCodec:
+class ScheduleCodec(EventCodec):
     service: ClassVar[Service] = Service.SCHEDULE
     event_model: ClassVar[type[EventModel]] = ScheduledEvent
 

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
 from eventflow.events._base import EventModel, PayloadModel, PayloadT
+from eventflow.events._codec import EventCodec
 from eventflow.events._wire import decode_base64, encode_base64, first_record
 from eventflow.model.destinations import NO_ATTRIBUTES, Service
 from eventflow.model.invocation import iso_milliseconds
@@ -80,9 +81,10 @@ class SnsEvent(PayloadModel[PayloadT], Generic[PayloadT]):
         return self.message
 
 
-class SnsCodec:
+class SnsCodec(EventCodec):
     service: ClassVar[Service] = Service.SNS
     event_model: ClassVar[type[EventModel]] = SnsEvent
+    payload_name: ClassVar[str | None] = "the SNS message"
 
     def recognises(self, wire: JsonObject) -> bool:
         return first_record(wire).get("EventSource") == "aws:sns"

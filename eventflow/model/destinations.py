@@ -29,6 +29,11 @@ class Service(StrEnum):
     DOCUMENTDB = "documentdb"
     FUNCTION = "function"
     HTTP = "http"
+    COGNITO = "cognito"
+    CLOUDFORMATION = "cloudformation"
+    ALEXA = "alexa"
+    LEX = "lex"
+    CLOUDFRONT = "cloudfront"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from eventflow.errors import Problem
     from eventflow.model.destinations import Destination
+    from eventflow.model.json import JsonObject
     from eventflow.model.mapping import QueueMapping, StreamMapping
     from eventflow.model.subscriptions import Subscription
 
@@ -37,8 +38,6 @@ class Trigger(ABC):
 
     service: ClassVar[Service]
     invocation_model: ClassVar[InvocationModel]
-    maximum_timeout_seconds: ClassVar[float] = limits.MAXIMUM_TIMEOUT_SECONDS
-    """How long a function may take that this source calls."""
     failure_services: ClassVar[tuple[Service, ...]] = (Service.SQS, Service.SNS, Service.S3)
     """Where ``destinations`` may lie."""
     partial_responses: ClassVar[bool] = True
@@ -53,6 +52,25 @@ class Trigger(ABC):
     @abstractmethod
     def decorator(self) -> str:
         """The decorator as the user wrote it, for messages: ``@on_sqs_batch("orders")``."""
+
+    @property
+    def maximum_timeout_seconds(self) -> float:
+        """How long a function may take that this source calls."""
+        return limits.MAXIMUM_TIMEOUT_SECONDS
+
+    @property
+    def caller_seconds(self) -> float | None:
+        """How long the caller waits for an answer, if it gives up before the function has to."""
+        return None
+
+    @property
+    def exclusive(self) -> tuple[str, ...]:
+        """What no other function of the app may have as well, since its caller knows one function only."""
+        return ()
+
+    def match(self, event: JsonObject) -> int:
+        """How well this trigger fits an event of its service: 0 not at all; of several, the best one has it."""
+        return 1
 
     @property
     def per_record(self) -> bool:
@@ -72,6 +90,11 @@ class Trigger(ABC):
     def subscription(self, subscriber: str) -> Subscription | None:
         """What an adapter opens for this trigger; ``None`` if events come to us (HTTP)."""
         return None
+
+    @property
+    def opened_by(self) -> Service | None:
+        """The service whose adapter opens the subscription; ``None`` without one."""
+        return self.service if self.subscription("") is not None else None
 
     @property
     def mapping(self) -> QueueMapping | StreamMapping | None:

@@ -10,7 +10,7 @@ from eventflow.events import codec_for
 from eventflow.model.destinations import Service
 from eventflow.model.mapping import QueueMapping, StreamMapping
 from eventflow.model.subscriptions import QueueSubscription, StreamSubscription
-from eventflow.plan.checks import app_problems, duplicate_problems, function_problems
+from eventflow.plan.checks import app_problems, duplicate_problems, exclusive_problems, function_problems
 from eventflow.plan.endpoints import DIRECT, direct_endpoint, trigger_endpoint
 from eventflow.plan.plan import (
     FunctionPlan,
@@ -61,6 +61,7 @@ def build_plan(
     wiring = _Wiring(environment)
     names = {definition.name for definition in definitions}
     wiring.problems += app_problems(definitions, concurrency=environment.concurrency)
+    wiring.problems += exclusive_problems(definitions)
     for definition in definitions:
         wiring.problems += function_problems(definition, names)
         wiring.problems += duplicate_problems(definition)
@@ -116,7 +117,10 @@ def _wire_trigger(trigger: Trigger, endpoint: Endpoint, wiring: _Wiring) -> None
     if trigger.service is Service.HTTP:
         wiring.routes.append(RoutePlan(route_key=trigger.name, endpoint=endpoint))
         return
-    adapter = wiring.environment.binding(trigger.service).adapter
+    opened_by = trigger.opened_by
+    if opened_by is None:
+        return
+    adapter = wiring.environment.binding(opened_by).adapter
     subscription = trigger.subscription(endpoint.function.name)
     if isinstance(subscription, QueueSubscription) and isinstance(trigger.mapping, QueueMapping):
         shared = _mapping_parts(trigger, wiring)
@@ -132,7 +136,10 @@ def _wire_trigger(trigger: Trigger, endpoint: Endpoint, wiring: _Wiring) -> None
         )
         wiring.streams.append(stream)
     elif subscription is not None and not isinstance(subscription, QueueSubscription | StreamSubscription):
-        wiring.notifications.append(NotificationPlan(endpoint=endpoint, subscription=subscription, adapter=adapter))
+        notification = NotificationPlan(
+            endpoint=endpoint, subscription=subscription, adapter=adapter, opened_by=opened_by
+        )
+        wiring.notifications.append(notification)
 
 
 def _mapping_parts(trigger: Trigger, wiring: _Wiring) -> dict[str, Any]:

@@ -129,6 +129,19 @@ def app_problems(definitions: Sequence[FunctionDefinition], *, concurrency: int)
         yield Problem(where="the app", field="reserved_concurrency", message=f"adds up to {reserved:,}", hint=hint)
 
 
+def exclusive_problems(definitions: Sequence[FunctionDefinition]) -> Iterator[Problem]:
+    """What two triggers claim, and only one function can have."""
+    claims: dict[str, list[str]] = {}
+    for definition in definitions:
+        for trigger in definition.triggers:
+            for claim in trigger.exclusive:
+                claims.setdefault(claim, []).append(f"{definition.where} {trigger.decorator}")
+    for claim, places in claims.items():
+        if len(places) > 1:
+            hint = "one function answers for it"
+            yield Problem(where=places[-1], message=f"has {claim}, as {places[0]} has", hint=hint)
+
+
 def duplicate_problems(definition: FunctionDefinition) -> Iterator[Problem]:
     """The same polled source twice on one function, which Lambda refuses with ResourceConflictException."""
     triggers = [trigger for trigger in definition.triggers if trigger.mapping is not None]

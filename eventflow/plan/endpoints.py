@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from eventflow.events import codec_for
+from eventflow.events import EventCodec, codec_for
 from eventflow.model.destinations import Service
 from eventflow.model.records import SourceIdentity
 from eventflow.model.trigger import InvocationModel
@@ -14,23 +14,18 @@ from eventflow.plan.shapes import DirectShapes, EventShapes, HttpShapes, RecordS
 from eventflow.policy.routes import parse_route_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable
 
     from eventflow.errors import Problem
+    from eventflow.model.context import Context
     from eventflow.model.function import FunctionDefinition
     from eventflow.model.trigger import Trigger
+    from eventflow.plan.endpoint import Call
 
 DIRECT: Final = "direct"
 
 UNKNOWN_IDENTITY: Final = SourceIdentity(arn="", region="", extras={})
 """Stands in for a source that is not open yet, so that signatures can be checked before anything is."""
-
-_NOTIFICATION_DATA: Final[Mapping[str, str | None]] = {
-    Service.S3: None,
-    Service.SCHEDULE: None,
-    Service.SNS: "the SNS message",
-    Service.EVENTBRIDGE: "the event's detail",
-}
 
 
 def direct_endpoint(definition: FunctionDefinition) -> tuple[Endpoint | None, list[Problem]]:
@@ -66,7 +61,7 @@ def _shapes(trigger: Trigger, identity: SourceIdentity) -> ArgumentShapes:
         return RecordShapes(codec, identity)
     if trigger.invocation_model is InvocationModel.POLLING:
         return EventShapes.batch(codec)
-    return EventShapes.notification(codec, of=_NOTIFICATION_DATA.get(trigger.service))
+    return EventShapes.whole(codec)
 
 
 def _endpoint(
@@ -75,6 +70,8 @@ def _endpoint(
     call, problems, missed = compile_call(definition.handler, shapes, where=where)
     if call is None:
         return None, problems
+    if trigger is not None and trigger.invocation_model is not InvocationModel.POLLING:
+        call = _completing(call, codec_for(trigger.service))
     endpoint = Endpoint(
         function=definition,
         trigger=trigger,
@@ -85,3 +82,18 @@ def _endpoint(
         missed=missed,
     )
     return endpoint, []
+
+
+def _completing(call: Call, codec: Any) -> Call:
+    """``call`` with its results as the source's caller takes them."""
+    if type(codec).completed is EventCodec.completed:
+        return call
+
+    def completing(wire: Any, context: Context) -> Any:
+        result = call(wire, context)
+        return _later(wire, result) if inspect.isawaitable(result) else codec.completed(wire, result)
+
+    async def _later(wire: Any, result: Awaitable[Any]) -> Any:
+        return codec.completed(wire, await result)
+
+    return completing

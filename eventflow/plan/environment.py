@@ -15,7 +15,7 @@ from eventflow.model import limits
 from eventflow.model.destinations import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 DEFAULT_ENVIRONMENT: Final = "local"
 DEFAULT_ADAPTER: Final = "local"
@@ -61,7 +61,8 @@ class Environment:
 
     ``options`` is what the default adapter gets; ``sources`` overrides it per service. ``resources`` binds
     logical names (``sqs:orders``) to physical ones. ``event_queue`` says where asynchronous events wait.
-    ``region_is_default`` says that neither the file nor a variable stated ``region``.
+    ``region_is_default`` says that neither the file nor a variable stated ``region``. Custom resources are answered at
+    ``custom_resource_response_hosts`` (``localhost:8080``), too, which is for tests.
     """
 
     name: str = DEFAULT_ENVIRONMENT
@@ -74,6 +75,7 @@ class Environment:
     region: str = "us-east-1"
     region_is_default: bool = True
     account_id: str = "000000000000"
+    custom_resource_response_hosts: Sequence[str] = ()
 
     def binding(self, service: str) -> SourceBinding:
         """The adapter and options for a service."""
@@ -169,11 +171,20 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
     "concurrency": (int, "a whole number of concurrent invocations"),
     "region": (str, "a region, e.g. eu-west-1"),
     "account_id": (str, "a 12-digit account id in quotes"),
+    "custom_resource_response_hosts": (list, 'a list of hosts, e.g. ["localhost:8080"]'),
     "sources": (dict, "a table [environments.<name>.sources.<service>]"),
     "resources": (dict, "a table of logical to physical names"),
 }
 
-_BOUND: Final = tuple(service.value for service in Service if service not in (Service.FUNCTION, Service.HTTP))
+_CALLERS: Final = (
+    Service.HTTP,
+    Service.COGNITO,
+    Service.CLOUDFORMATION,
+    Service.ALEXA,
+    Service.LEX,
+    Service.CLOUDFRONT,
+)
+_BOUND: Final = tuple(service.value for service in Service if service not in (Service.FUNCTION, *_CALLERS))
 """The services that adapters serve."""
 
 

@@ -37,11 +37,12 @@ class RoutePlan(NamedTuple):
 
 
 class NotificationPlan(NamedTuple):
-    """One pushed source of one function."""
+    """One pushed source of one function; the adapter of the service ``opened_by`` opens it."""
 
     endpoint: Endpoint
     subscription: NotificationSubscription
     adapter: str
+    opened_by: str
 
 
 class QueuePlan(NamedTuple):

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.errors import EventValidationError
+from eventflow.events._codec import EventCodec
 from eventflow.events.http import HttpEvent
 from eventflow.plan.endpoint import UnsatisfiableError
 from eventflow.plan.validation import model_validator, payload_getter, value_validator
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from eventflow.events._base import EventModel
-    from eventflow.events._codec import EventCodec, RecordCodec
+    from eventflow.events._codec import RecordCodec
     from eventflow.model.records import SourceIdentity
     from eventflow.plan.endpoint import Getter
     from eventflow.plan.http_request import HttpRequest
@@ -46,31 +47,47 @@ class DirectShapes(_Shapes):
 
 
 class EventShapes(_Shapes):
-    """An event that arrives whole. ``data`` finds the user's own data in it, if the source has such a thing."""
+    """An event that arrives whole. ``data`` finds the user's own data in it, if the source has such a thing;
+    ``opened`` the event in what arrives, if that is more."""
 
-    def __init__(self, model: type[EventModel], data: Callable[[Any], Any] | None, *, of: str) -> None:
+    def __init__(
+        self, model: type[EventModel], data: Callable[[Any], Any] | None, *, of: str, opened: Getter | None = None
+    ) -> None:
         self._model = model
         self._data = data
+        self._opened = opened
         self.payload_name = of
         typed = f", {of} as a model or any type pydantic validates" if data else ""
         self.offers = f"{model.__name__}{typed}, dict, or Context"
 
     @classmethod
-    def notification(cls, codec: EventCodec, *, of: str | None) -> EventShapes:
-        """For a pushed event; ``of`` names the user's data in it, ``None`` if there is none."""
-        return cls(codec.event_model, codec.payload if of else None, of=of or "the event")
+    def whole(cls, codec: EventCodec) -> EventShapes:
+        """For an event that is pushed to us, or whose sender waits for an answer."""
+        of = codec.payload_name
+        opened = None if type(codec).opened is EventCodec.opened else codec.opened
+        return cls(codec.event_model, codec.payload if of else None, of=of or "the event", opened=opened)
 
     @classmethod
     def batch(cls, codec: RecordCodec[Any]) -> EventShapes:
         """For a whole batch."""
         return cls(codec.event_model, None, of="the event")
 
+    def raw(self) -> Getter | None:
+        return self._opened
+
     def model(self, model: type[EventModel]) -> Getter | None:
-        return model_validator(model, of="the event") if issubclass(model, self._model) else None
+        return self._of_event(model_validator(model, of="the event")) if issubclass(model, self._model) else None
 
     def payload(self, annotation: Any) -> Getter | None:
         data = self._data
-        return _or_none(lambda: payload_getter(annotation, data, of=self.payload_name)) if data else None
+        if data is None:
+            return None
+        getter = _or_none(lambda: payload_getter(annotation, data, of=self.payload_name))
+        return getter and self._of_event(getter)
+
+    def _of_event(self, getter: Getter) -> Getter:
+        opened = self._opened
+        return getter if opened is None else lambda subject: getter(opened(subject))
 
 
 _BODYLESS: Final = frozenset({"GET", "HEAD"})

@@ -2,6 +2,7 @@
 
 from eventflow.ports.adapter import Adapter, AdapterSettings, ResourceStatus
 from eventflow.ports.clock import Clock
+from eventflow.ports.http import HttpClient, OutboundRequest, OutboundResponse
 from eventflow.ports.management import (
     Inspection,
     Inspector,
@@ -22,6 +23,7 @@ from eventflow.ports.sources import (
     PushResponse,
     QueueProperties,
     QueueSource,
+    RequestVerifier,
     StreamSource,
 )
 from eventflow.ports.storage import EventQueueStatistics, EventQueueStore
@@ -34,10 +36,13 @@ __all__ = [
     "DestinationSink",
     "EventQueueStatistics",
     "EventQueueStore",
+    "HttpClient",
     "HttpEndpoint",
     "Inspection",
     "Inspector",
     "NotificationSource",
+    "OutboundRequest",
+    "OutboundResponse",
     "PartitionOwner",
     "PermissionSource",
     "Permissions",
@@ -48,6 +53,7 @@ __all__ = [
     "PushResponse",
     "QueueProperties",
     "QueueSource",
+    "RequestVerifier",
     "ResourceStatus",
     "Statement",
     "StreamSource",

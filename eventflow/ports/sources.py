@@ -166,10 +166,19 @@ class PushRequest(NamedTuple):
 
 
 class PushResponse(NamedTuple):
-    """``text`` is for people who read what the sender logs."""
+    """``text`` is for people who read what the sender logs; ``json`` in its place is for the sender."""
 
     status: int
     text: str = ""
+    json: bytes | None = None
+
+
+class RequestVerifier(Protocol):
+    """Knows whether requests are from a certain service. Found through the entry point group ``eventflow.verifiers``:
+    a callable that takes a Clock."""
+
+    async def verify(self, request: PushRequest) -> None:
+        """Return if the request is authentic. Raises NotAuthenticError; UnavailableError if that cannot be told now."""
 
 
 @runtime_checkable

@@ -129,7 +129,7 @@ class Adapters:
 
     async def enter_all(self, plan: Plan) -> None:
         """Enter every adapter that a plan needs. Raises one ConfigurationError for all of them, AdapterError."""
-        services = [item.endpoint.source for item in plan.notifications]
+        services: list[str] = [item.opened_by for item in plan.notifications]
         services += [item.endpoint.source for item in plan.queues]
         services += [item.endpoint.source for item in plan.streams]
         services += [item.service for item in outward(plan)]
@@ -146,7 +146,7 @@ class Adapters:
 
     async def notification_source(self, item: NotificationPlan) -> NotificationSource:
         """Raises ConfigurationError, AdapterError; so do the following."""
-        return await (await self.serving(item.endpoint.source)).notification_source(item.subscription)
+        return await (await self.serving(item.opened_by)).notification_source(item.subscription)
 
     async def queue_source(self, item: QueuePlan) -> QueueSource:
         return await (await self.serving(item.endpoint.source)).queue_source(item.subscription)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from eventflow.model.destinations import Destination
     from eventflow.model.subscriptions import Subscription
     from eventflow.plan.environment import Environment
-    from eventflow.plan.plan import NotificationPlan, Plan, QueuePlan, StreamPlan
+    from eventflow.plan.plan import Plan, QueuePlan, StreamPlan
     from eventflow.ports import Adapter, Inspection, ProvisionStep
 
 
@@ -34,8 +34,10 @@ def blueprints(plan: Plan) -> Iterator[AdapterBlueprint]:
     environment = plan.environment
     subscriptions: dict[str, list[Subscription]] = {}
     destinations: dict[str, list[Destination]] = {}
-    sources: list[NotificationPlan | QueuePlan | StreamPlan] = [*plan.notifications, *plan.queues, *plan.streams]
-    for item in sources:
+    for notification in plan.notifications:
+        subscriptions.setdefault(_key(plan, notification.opened_by), []).append(notification.subscription)
+    polled: list[QueuePlan | StreamPlan] = [*plan.queues, *plan.streams]
+    for item in polled:
         subscriptions.setdefault(_key(plan, item.endpoint.source), []).append(item.subscription)
     for destination in outward(plan):
         destinations.setdefault(_key(plan, destination.service), []).append(destination)

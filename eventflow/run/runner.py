@@ -13,6 +13,8 @@ import anyio
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.run.adapters import Adapters, WrapAdapter
 from eventflow.run.opening import open_plan
+from eventflow.run.skills import skill_endpoints
+from eventflow.runtime.callers import Callers
 from eventflow.runtime.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -136,6 +138,8 @@ async def _serve(
     from eventflow.runtime.http.app import HttpApp
     from eventflow.runtime.http.server import serve_http
 
+    callers = Callers(supervisor.functions)
+    skills = skill_endpoints(supervisor.plan, callers, supervisor.clock)
     app = HttpApp(
         supervisor.plan,
         supervisor.functions,
@@ -143,7 +147,8 @@ async def _serve(
         metrics=supervisor.metrics,
         readiness=lambda: supervisor.readiness.problems,
         clock=supervisor.clock,
-        endpoints=supervisor.http_endpoints,
+        endpoints={**supervisor.http_endpoints, **skills},
+        callers=callers,
         invoke_api=options.invoke_api,
     )
     try:

@@ -14,7 +14,7 @@ from eventflow.model.destinations import Service
 from eventflow.plan.endpoints import opened_endpoint
 from eventflow.plan.http_request import HttpRequest
 from eventflow.plan.record_batches import batch_endpoint
-from eventflow.runtime.invoker import Entry, Invoker, Observer
+from eventflow.runtime.invoker import NO_ANSWERS, Answers, Entry, Invoker, Observer
 from eventflow.runtime.request_ids import request_ids
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from eventflow.model.records import SourceIdentity
     from eventflow.plan.endpoint import Endpoint
-    from eventflow.plan.plan import FunctionPlan, Plan
-    from eventflow.ports import Clock
+    from eventflow.plan.plan import FunctionPlan, Middleware, Plan
+    from eventflow.ports import Clock, HttpClient
     from eventflow.runtime.admission import Admission
     from eventflow.runtime.metrics import Metrics
 
@@ -77,10 +77,14 @@ class Functions(Mapping[str, RunningFunction]):
         threads: Executor,
         state: Any = None,
         observer: Observer | None = None,
+        http: HttpClient | None = None,
     ) -> None:
+        """``http`` is what answers are sent with that do not go back to the caller; the standard library's unless
+        given."""
         self._environment = plan.environment
         next_request_id = request_ids()
         stream = f"{datetime.fromtimestamp(clock.time(), tz=UTC):%Y/%m/%d}/[$LATEST]{os.urandom(16).hex()}"
+        answers = _answers(plan, http)
         self._functions: dict[str, RunningFunction] = {}
         for name, function in plan.functions.items():
             environment = FunctionEnvironment(
@@ -101,6 +105,7 @@ class Functions(Mapping[str, RunningFunction]):
                 threads=threads,
                 middleware=plan.middleware,
                 observer=observer,
+                answers=answers,
             )
             self._functions[name] = RunningFunction(function, invoker)
 
@@ -124,6 +129,23 @@ class Functions(Mapping[str, RunningFunction]):
         """Stop watching every deadline."""
         for function in self._functions.values():
             function.invoker.close()
+
+
+def _answers(plan: Plan, http: HttpClient | None) -> Mapping[str, Answers]:
+    """Whom to tell some other way than by the outcome: CloudFormation."""
+    triggers = [trigger for function in plan.functions.values() for trigger in function.definition.triggers]
+    if all(trigger.service is not Service.CLOUDFORMATION for trigger in triggers):
+        return NO_ANSWERS
+    from eventflow.runtime.custom_resources import CustomResourceAnswers  # an app without custom resources
+    from eventflow.runtime.http.client import StandardHttpClient  # starts without them
+
+    client = http or StandardHttpClient()
+    trusted = frozenset(plan.environment.custom_resource_response_hosts)
+
+    def answer(invoker: Invoker) -> Middleware:
+        return CustomResourceAnswers(client, trusted, invoker.deadlines, invoker.timeout_seconds).around
+
+    return {Service.CLOUDFORMATION: answer}
 
 
 def _whole(endpoint: Endpoint) -> Endpoint:

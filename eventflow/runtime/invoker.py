@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import CancelledError, current_task
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, copy_context
 from functools import partial
 from inspect import isawaitable
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from anyio.lowlevel import checkpoint_if_cancelled
@@ -50,6 +51,11 @@ Observer: TypeAlias = Callable[[Invocation, Outcome, float], None]
 """Told of every invocation that ended, its outcome and when it started (loop time)."""
 
 
+Answers: TypeAlias = "Callable[[Invoker], Middleware]"
+"""Makes what tells a caller of every outcome."""
+NO_ANSWERS: Final[Mapping[str, Answers]] = MappingProxyType({})
+
+
 class Invoker:
     """Calls one function. Made once per function and run; shared by all of its sources."""
 
@@ -63,7 +69,10 @@ class Invoker:
         threads: Executor,
         middleware: Sequence[Middleware] = (),
         observer: Observer | None = None,
+        answers: Mapping[str, Answers] = NO_ANSWERS,
     ) -> None:
+        """``answers`` are by source: what goes around the middleware where the caller is told some other way than by
+        the outcome."""
         self.definition = definition
         self.environment = environment
         self.permits = permits
@@ -73,16 +82,19 @@ class Invoker:
         self.metrics = metrics
         self.middleware = tuple(middleware)
         self.observer = observer
+        self._answers = answers
         self._threads = threads
         isolated = definition.settings.isolation == "process"
         self._processes = ProcessPool(definition, threads, self.deadlines) if isolated else None
 
     def entry(self, endpoint: Endpoint, identity: SourceIdentity | None = None) -> Entry:
         """A way to invoke the function through one of its endpoints. ``identity`` is the open source's."""
+        make = self._answers.get(endpoint.source)
+        answers = None if make is None else make(self)
         if self._processes is not None:
-            return Entry(self, partial(self._processes.call, endpoint, identity), endpoint.source)
+            return Entry(self, partial(self._processes.call, endpoint, identity), endpoint.source, answers)
         call = endpoint.call if endpoint.is_async else partial(self._call_in_thread, endpoint.call)
-        return Entry(self, call, endpoint.source)
+        return Entry(self, call, endpoint.source, answers)
 
     async def _call_in_thread(self, call: Call, subject: Any, context: Context) -> Any:
         running = _ThreadCall(call, subject, context)
@@ -144,12 +156,13 @@ class Entry:
 
     __slots__ = ("_call", "_chain", "figures", "invoker", "source")
 
-    def __init__(self, invoker: Invoker, call: HandlerCall, source: str) -> None:
+    def __init__(self, invoker: Invoker, call: HandlerCall, source: str, answers: Middleware | None = None) -> None:
         self.invoker = invoker
         self.source = source
         self.figures: InvocationFigures = invoker.metrics.of(invoker.definition.name, source)
         self._call = call
-        self._chain = _chain(call, invoker) if invoker.middleware else None
+        layers = invoker.middleware if answers is None else (answers, *invoker.middleware)
+        self._chain = _chain(call, invoker, layers) if layers else None
 
     async def invoke(self, subject: Any, request_id: str | None = None, caller: Caller | None = None) -> Outcome:
         """Run the handler once, now, if a permit is free.
@@ -239,7 +252,7 @@ class Entry:
             figures.failed += 1
 
 
-def _chain(call: HandlerCall, invoker: Invoker) -> InvocationHandler:
+def _chain(call: HandlerCall, invoker: Invoker, layers: Sequence[Middleware]) -> InvocationHandler:
     """The handler inside its middleware, first one outermost. All of it shares one deadline."""
 
     async def innermost(invocation: Invocation) -> Outcome:
@@ -258,7 +271,7 @@ def _chain(call: HandlerCall, invoker: Invoker) -> InvocationHandler:
             return function_failed(exc, request_id)
 
     handler: InvocationHandler = innermost
-    for layer in reversed(invoker.middleware):
+    for layer in reversed(layers):
         handler = layer(handler)
 
     async def outermost(invocation: Invocation) -> Outcome:

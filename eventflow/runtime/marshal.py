@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
+from eventflow.events._base import EventModel
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -42,6 +44,8 @@ class _DecimalFoundError(Exception):
 def _default(value: Any) -> Any:
     if isinstance(value, Decimal):
         raise _DecimalFoundError
+    if isinstance(value, EventModel):
+        return value.to_wire()  # nothing that nobody set: some callers tell null from absent
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

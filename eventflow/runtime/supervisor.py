@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Clock,
         DestinationSink,
         EventQueueStore,
+        HttpClient,
         NotificationSource,
         QueueSource,
         StreamSource,
@@ -82,6 +83,7 @@ class Supervisor:
         random: Callable[[], float],
         drain_seconds: float,
         observer: Observer | None = None,
+        http: HttpClient | None = None,
     ) -> None:
         self.plan = plan
         self.metrics = Metrics()
@@ -94,6 +96,7 @@ class Supervisor:
         self._drain_seconds = drain_seconds
         self._beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._observer = observer
+        self._http = http
         # One for every permit: nobody's time runs out in a queue for threads.
         self._threads = HandlerThreads(plan.environment.concurrency)
 
@@ -156,6 +159,7 @@ class Supervisor:
             threads=self._threads,
             state=state,
             observer=self._observer,
+            http=self._http,
         )
 
     def _start(self, intake: TaskGroup, work: TaskGroup) -> None:

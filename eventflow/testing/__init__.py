@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from eventflow.testing.app import NotSettledError, TestApp
+    from eventflow.testing.callers import CallerFailedError
     from eventflow.testing.history import InvocationHistory
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ VIRTUAL_TIME: Final[tuple[str, dict[str, Any]]] = ("asyncio", {"loop_factory": V
 
 # Whoever tests an adapter needs no app: these are imported when they are first used.
 _HOMES: Final = {
+    "CallerFailedError": "eventflow.testing.callers",
     "InvocationHistory": "eventflow.testing.history",
     "NotSettledError": "eventflow.testing.app",
     "TestApp": "eventflow.testing.app",
@@ -42,6 +44,7 @@ _HOMES: Final = {
 __all__ = [
     "START",
     "VIRTUAL_TIME",
+    "CallerFailedError",
     "DeadlockError",
     "InvocationHistory",
     "NotSettledError",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,9 +17,11 @@ from eventflow.model.message_queues import MqEngine
 from eventflow.plan.environment import Environment
 from eventflow.run.adapters import Adapters
 from eventflow.run.opening import open_plan
+from eventflow.runtime.callers import Callers
 from eventflow.runtime.functions import subject_of
 from eventflow.runtime.stopping import StopSignal
 from eventflow.runtime.supervisor import Supervisor
+from eventflow.testing.callers import ResponseBucket, TestBot, TestSkill, TestStack, TestUserPool
 from eventflow.testing.faults import FaultyAdapter, Script
 from eventflow.testing.history import History, InvocationHistory
 from eventflow.testing.http_client import HttpClient
@@ -62,7 +65,8 @@ class TestApp:
 
     ``app`` is an App, a module, a marked function, or several. ``options`` are the embedded environment's, e.g.
     ``{"queues": {"orders": {"visibility_timeout_seconds": 5}}}``. ``faults`` are scripts by resource, see
-    :mod:`eventflow.testing.faults`. ``jitter`` (0 to 1) is what every backoff draws.
+    :mod:`eventflow.testing.faults`. ``jitter`` (0 to 1) is what every backoff draws. ``http`` takes what custom
+    resources answer.
     Must be entered on a VirtualTimeLoop: see :func:`eventflow.testing.run`.
     """
 
@@ -76,6 +80,7 @@ class TestApp:
         options: Mapping[str, Any] | None = None,
         faults: Mapping[str, Script] | None = None,
         jitter: float = 0.0,
+        http: ResponseBucket | None = None,
     ) -> None:
         environment = environment or Environment()
         options = {**environment.options, **(options or {}), "data": "memory"}
@@ -83,6 +88,7 @@ class TestApp:
         self._environment = replace(environment, options=options)
         self._faults = faults
         self._jitter = jitter
+        self._bucket = http or ResponseBucket()
         self._stack = AsyncExitStack()
         self._stop = StopSignal()
 
@@ -108,9 +114,12 @@ class TestApp:
                 random=lambda: self._jitter,
                 drain_seconds=0,
                 observer=self._history.observe,
+                http=self._bucket,
             )
             await stack.enter_async_context(self.supervisor.started(self._stop))
             self._stack = stack.pop_all()
+        self._callers = Callers(self.supervisor.functions)
+        self._stack.callback(self._callers.abandon)
         self.http = HttpClient(self.supervisor)
         return self
 
@@ -165,6 +174,26 @@ class TestApp:
     def documentdb(self, collection: str) -> TestCollection:
         """A collection, ``database.collection``: change its documents."""
         return TestCollection(self._adapter, Service.DOCUMENTDB, collection)
+
+    # Callers
+
+    def cognito(self, user_pool: str) -> TestUserPool:
+        """A user pool, whose triggers are called."""
+        return TestUserPool(self._callers, Service.COGNITO, user_pool)
+
+    def lex(self, bot: str) -> TestBot:
+        """A Lex V2 bot, whose code hooks are called."""
+        return TestBot(self._callers, Service.LEX, bot)
+
+    def alexa(self, skill_id: str) -> TestSkill:
+        """An Alexa skill, to speak to."""
+        return TestSkill(self._callers, Service.ALEXA, skill_id)
+
+    def cloudformation(self, topic: str) -> TestStack:
+        """A custom resource whose ``ServiceToken`` is a topic, or a function of the app."""
+        if topic in self.supervisor.functions:
+            return TestStack(partial(self.invoke_async, topic), self._bucket, topic)
+        return TestStack(self.sns(topic).publish, self._bucket, topic)
 
     # Invoking
 

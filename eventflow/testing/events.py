@@ -10,15 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from http.client import responses
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlencode
 
 from pydantic_core import from_json, to_json
 
-from eventflow.events._wire import encode_base64
+from eventflow.events._wire import encode_base64, iso_seconds
 from eventflow.events.activemq import ACTIVEMQ, ActiveMQEvent, message_headers
+from eventflow.events.alexa import AlexaEvent
 from eventflow.events.attribute_values import serialise_item
+from eventflow.events.cloudformation import CloudFormationEvent
+from eventflow.events.cloudfront import CloudFrontEvent
+from eventflow.events.cognito import EVENT_MODELS, CognitoEvent
 from eventflow.events.documentdb import DOCUMENTDB, DocumentDBEvent
 from eventflow.events.documentdb import change_record as document_change
 from eventflow.events.dynamodb import DYNAMODB, DynamoDBStreamEvent, change_record
@@ -26,11 +31,13 @@ from eventflow.events.eventbridge import EventBridgeEvent, eventbridge_wire_even
 from eventflow.events.http import HttpEvent
 from eventflow.events.kafka import KAFKA, KafkaEvent
 from eventflow.events.kinesis import KINESIS, KinesisStreamEvent
+from eventflow.events.lex import LexEvent
 from eventflow.events.rabbitmq import QUEUE, RABBITMQ, RabbitMQEvent, basic_properties
 from eventflow.events.s3 import S3Event, s3_wire_event
 from eventflow.events.schedule import ScheduledEvent, scheduled_wire_event
 from eventflow.events.sns import SnsEvent, sns_wire_event
 from eventflow.events.sqs import SQS, SqsEvent
+from eventflow.model.callers import CognitoTriggerName, trigger_name
 from eventflow.model.destinations import NO_ATTRIBUTES
 from eventflow.model.mapping import StreamViewType
 from eventflow.model.message_queues import DEFAULT_VIRTUAL_HOST, QueueAddress
@@ -437,6 +444,207 @@ def documentdb_event(
     return _typed(DocumentDBEvent, payload_type).model_validate(wire)
 
 
+def cognito_event(
+    trigger_source: str = "PreSignUp_SignUp",
+    *,
+    user_attributes: Mapping[str, str] = NOTHING,
+    user_name: str = "example",
+    user_pool_id: str = f"{REGION}_example",
+    request: Mapping[str, Any] = NOTHING,
+    response: Mapping[str, Any] = NOTHING,
+    version: str = "1",
+) -> CognitoEvent:
+    """A call of a user pool's trigger, of the trigger's own model. ``request`` and ``response`` are further fields of
+    those two parts, under their AWS names."""
+    trigger = trigger_name(trigger_source)
+    model = CognitoEvent if trigger is None else EVENT_MODELS[trigger]
+    attributes = dict(user_attributes) or {"sub": _ID.format(1), "email": "user@example.com"}
+    # A user who is to be migrated has no attributes yet.
+    known = {} if trigger is CognitoTriggerName.USER_MIGRATION else {"userAttributes": attributes}
+    return model.model_validate(
+        {
+            "version": version,
+            "triggerSource": trigger_source,
+            "region": user_pool_id.partition("_")[0],
+            "userPoolId": user_pool_id,
+            "userName": user_name,
+            "callerContext": {"awsSdkVersion": "aws-sdk-unknown-unknown", "clientId": "example"},
+            "request": {**known, **request},
+            "response": dict(response),
+        }
+    )
+
+
+def cloudformation_event(
+    request_type: str = "Create",
+    *,
+    properties: Mapping[str, Any] = NOTHING,
+    old_properties: Mapping[str, Any] | None = None,
+    physical_resource_id: str | None = None,
+    logical_resource_id: str = "Example",
+    resource_type: str = "Custom::Example",
+    stack: str = "example",
+    request_id: str = _ID.format(1),
+    region: str = REGION,
+    payload_type: type[PayloadT] | None = None,
+) -> CloudFormationEvent[PayloadT]:
+    """A request for a custom resource. An update and a deletion have a physical id, ``example`` unless it is given."""
+    token = _arn("sns", "example", region)
+    bucket = f"cloudformation-custom-resource-response-{region.replace('-', '')}.s3.amazonaws.com"
+    wire: JsonObject = {
+        "RequestType": request_type,
+        "RequestId": request_id,
+        "ResponseURL": f"https://{bucket}/{request_id}?X-Amz-Signature=example",
+        "StackId": _arn("cloudformation", f"stack/{stack}/{_ID.format(0)}", region),
+        "ResourceType": resource_type,
+        "LogicalResourceId": logical_resource_id,
+        "ServiceToken": token,
+        "ResourceProperties": {"ServiceToken": token, **properties},
+    }
+    if request_type != "Create":
+        wire["PhysicalResourceId"] = physical_resource_id or "example"
+    if old_properties is not None:
+        wire["OldResourceProperties"] = {"ServiceToken": token, **old_properties}
+    return _typed(CloudFormationEvent, payload_type).model_validate(wire)
+
+
+def alexa_event(
+    intent: str | None = None,
+    slots: Mapping[str, str | None] = NOTHING,
+    *,
+    request_type: str | None = None,
+    skill_id: str = "amzn1.ask.skill.example",
+    new_session: bool = True,
+    session_attributes: Mapping[str, Any] = NOTHING,
+    locale: str = "en-US",
+    time: float = TIME,
+) -> AlexaEvent:
+    """A request of a skill: an intent with its slots, or the skill's launch."""
+    application = {"applicationId": skill_id}
+    request: JsonObject = {
+        "type": request_type or ("IntentRequest" if intent else "LaunchRequest"),
+        "requestId": f"amzn1.echo-api.request.{_ID.format(1)}",
+        "timestamp": iso_seconds(time),
+        "locale": locale,
+    }
+    if intent is not None:
+        said = {name: {"name": name} | ({} if value is None else {"value": value}) for name, value in slots.items()}
+        request["intent"] = {"name": intent, "confirmationStatus": "NONE", "slots": said}
+    user = {"userId": "amzn1.ask.account.example"}
+    return AlexaEvent.model_validate(
+        {
+            "version": "1.0",
+            "session": {
+                "new": new_session,
+                "sessionId": f"amzn1.echo-api.session.{_ID.format(1)}",
+                "application": application,
+                "attributes": dict(session_attributes),
+                "user": user,
+            },
+            "context": {
+                "System": {
+                    "application": application,
+                    "user": user,
+                    "device": {"deviceId": "amzn1.ask.device.example", "supportedInterfaces": {}},
+                }
+            },
+            "request": request,
+        }
+    )
+
+
+def lex_event(
+    intent: str = "Example",
+    slots: Mapping[str, str | None] = NOTHING,
+    *,
+    source: str = "DialogCodeHook",
+    transcript: str = "Hello",
+    bot: str = "example",
+    locale: str = "en_US",
+    session_attributes: Mapping[str, str] = NOTHING,
+) -> LexEvent:
+    """One turn of a conversation with a Lex V2 bot; a slot is given by its value, ``None`` if it has none yet."""
+    fulfilment = source == "FulfillmentCodeHook"
+    chosen = {
+        "name": intent,
+        "state": "ReadyForFulfillment" if fulfilment else "InProgress",
+        "confirmationState": "None",
+        "slots": {name: _slot(value) for name, value in slots.items()},
+    }
+    return LexEvent.model_validate(
+        {
+            "messageVersion": "1.0",
+            "invocationSource": source,
+            "inputMode": "Text",
+            "responseContentType": "text/plain; charset=utf-8",
+            "sessionId": _ID.format(1),
+            "inputTranscript": transcript,
+            "bot": {
+                "id": "EXAMPLE",
+                "name": bot,
+                "localeId": locale,
+                "version": "DRAFT",
+                "aliasId": "TSTALIASID",
+                "aliasName": "TestBotAlias",
+            },
+            "interpretations": [{"intent": chosen, "nluConfidence": 1.0}],
+            "sessionState": {
+                "sessionAttributes": dict(session_attributes),
+                "intent": chosen,
+                "originatingRequestId": _ID.format(2),
+            },
+        }
+    )
+
+
+def _slot(value: str | None) -> JsonObject | None:
+    if value is None:
+        return None
+    return {
+        "shape": "Scalar",
+        "value": {"originalValue": value, "interpretedValue": value, "resolvedValues": [value]},
+    }
+
+
+def cloudfront_event(
+    event_type: str = "viewer-request",
+    *,
+    method: str = "GET",
+    uri: str = "/",
+    querystring: str = "",
+    headers: Mapping[str, str] = NOTHING,
+    status: int = 200,
+    response_headers: Mapping[str, str] = NOTHING,
+    distribution_id: str = "EXAMPLE",
+    client_ip: str = "192.0.2.1",
+) -> CloudFrontEvent:
+    """A request at one of its four moments; with a response when there is one by then."""
+    content: JsonObject = {
+        "config": {
+            "distributionDomainName": "example.cloudfront.net",
+            "distributionId": distribution_id,
+            "eventType": event_type,
+            "requestId": "example-request-1",
+        },
+        "request": {
+            "clientIp": client_ip,
+            "method": method,
+            "uri": uri,
+            "querystring": querystring,
+            "headers": _edge_headers({"Host": "example.cloudfront.net", **headers}),
+        },
+    }
+    if event_type.endswith("response"):
+        reason = responses.get(status, "")
+        headers = _edge_headers(response_headers)
+        content["response"] = {"status": str(status), "statusDescription": reason, "headers": headers}
+    return CloudFrontEvent.model_validate({"Records": [{"cf": content}]})
+
+
+def _edge_headers(headers: Mapping[str, str]) -> JsonObject:
+    return {name.lower(): [{"key": name, "value": value}] for name, value in headers.items()}
+
+
 def _message(number: int, body: bytes, *, redelivered: bool, attributes: JsonObject) -> QueueRecord:
     return QueueRecord(
         message_id=f"ID:example:{number}",
@@ -500,13 +708,60 @@ _SCHEDULED = EventFactory(
     "A rule with a schedule, whose time has come", scheduled_event, {"rule": "example-rule", "region": REGION}
 )
 
+
+def _custom_resource(request_type: str, description: str) -> EventFactory:
+    def build(properties: str, **options: Any) -> CloudFormationEvent:
+        return cloudformation_event(request_type, properties=from_json(properties), **options)
+
+    fields = {"properties": "{}", "resource_type": "Custom::Example", "stack": "example", "region": REGION}
+    return EventFactory(description, build, fields)
+
+
+def _code_hook(source: str, description: str) -> EventFactory:
+    def build(slots: str, **options: Any) -> LexEvent:
+        return lex_event(slots=from_json(slots), source=source, **options)
+
+    return EventFactory(
+        description, build, {"intent": "Example", "slots": "{}", "transcript": "Hello", "bot": "example"}
+    )
+
+
 EVENT_FACTORIES: Final[Mapping[tuple[str, str], EventFactory]] = {
     ("activemq", "messages"): EventFactory(
         "A message of an ActiveMQ queue",
         lambda body, **options: activemq_event(body, **options),
         {"body": MESSAGE, "queue": "example-queue", "region": REGION},
     ),
+    ("alexa", "intent"): EventFactory(
+        "Somebody spoke to a skill",
+        lambda slots, **options: alexa_event(slots=from_json(slots), **options),
+        {"intent": "Example", "slots": "{}", "skill_id": "amzn1.ask.skill.example", "locale": "en-US"},
+    ),
+    ("alexa", "launch"): EventFactory(
+        "Somebody opened a skill", alexa_event, {"skill_id": "amzn1.ask.skill.example", "locale": "en-US"}
+    ),
     ("apigateway", "http-api-proxy"): _HTTP,
+    ("cloudformation", "create-request"): _custom_resource("Create", "A custom resource is to be created"),
+    ("cloudformation", "delete-request"): _custom_resource("Delete", "A custom resource is to be deleted"),
+    ("cloudformation", "update-request"): _custom_resource("Update", "A custom resource is to be updated"),
+    ("cloudfront", "request"): EventFactory(
+        "A request to a distribution",
+        cloudfront_event,
+        {"event_type": "viewer-request", "method": "GET", "uri": "/", "querystring": ""},
+    ),
+    ("cloudfront", "response"): EventFactory(
+        "A response of a distribution", partial(cloudfront_event, "viewer-response"), {"uri": "/", "status": 200}
+    ),
+    ("cognito", "trigger"): EventFactory(
+        "A user pool calls a trigger",
+        lambda user_attributes, **options: cognito_event(user_attributes=from_json(user_attributes), **options),
+        {
+            "trigger_source": "PreSignUp_SignUp",
+            "user_attributes": "{}",
+            "user_name": "example",
+            "user_pool_id": f"{REGION}_example",
+        },
+    ),
     ("documentdb", "change"): EventFactory(
         "A document of a collection was changed",
         lambda document, **options: documentdb_event(from_json(document), **options),
@@ -540,6 +795,8 @@ EVENT_FACTORIES: Final[Mapping[tuple[str, str], EventFactory]] = {
         lambda data, **options: kinesis_event(data, **options),
         {"data": MESSAGE, "stream": "example-stream", "partition_key": "1", "region": REGION},
     ),
+    ("lex", "dialog"): _code_hook("DialogCodeHook", "A bot asks how to go on"),
+    ("lex", "fulfillment"): _code_hook("FulfillmentCodeHook", "A bot has all it needs"),
     ("rabbitmq", "messages"): EventFactory(
         "A message of a RabbitMQ queue",
         lambda body, **options: rabbitmq_event(body, **options),

@@ -36,12 +36,15 @@ class DocumentDBTrigger(StreamTrigger):
 
     service: ClassVar[Service] = Service.DOCUMENTDB
     invocation_model: ClassVar[InvocationModel] = InvocationModel.POLLING
-    maximum_timeout_seconds: ClassVar[float] = limits.MAXIMUM_BROKER_TIMEOUT_SECONDS
     partial_responses: ClassVar[bool] = False
 
     database: str
     collection: str | None
     full_document: str
+
+    @property
+    def maximum_timeout_seconds(self) -> float:
+        return limits.MAXIMUM_BROKER_TIMEOUT_SECONDS
 
     @property
     def decorator(self) -> str:

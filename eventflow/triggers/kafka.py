@@ -59,10 +59,13 @@ class KafkaTrigger(StreamTrigger):
 
     service: ClassVar[Service] = Service.KAFKA
     invocation_model: ClassVar[InvocationModel] = InvocationModel.POLLING
-    maximum_timeout_seconds: ClassVar[float] = limits.MAXIMUM_BROKER_TIMEOUT_SECONDS
     failure_services: ClassVar[tuple[Service, ...]] = (Service.SQS, Service.SNS, Service.S3, Service.KAFKA)
 
     topics: tuple[str, ...]
+
+    @property
+    def maximum_timeout_seconds(self) -> float:
+        return limits.MAXIMUM_BROKER_TIMEOUT_SECONDS
 
     @property
     def decorator(self) -> str:

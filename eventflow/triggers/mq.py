@@ -49,7 +49,6 @@ class MqTrigger(Trigger):
     the adapter that serves it are."""
 
     invocation_model: ClassVar[InvocationModel] = InvocationModel.POLLING
-    maximum_timeout_seconds: ClassVar[float] = limits.MAXIMUM_BROKER_TIMEOUT_SECONDS
     failure_services: ClassVar[tuple[Service, ...]] = (
         Service.SQS,
         Service.SNS,
@@ -67,6 +66,10 @@ class MqTrigger(Trigger):
     virtual_host: str
     settings: QueueMapping
     each_record: bool
+
+    @property
+    def maximum_timeout_seconds(self) -> float:
+        return limits.MAXIMUM_BROKER_TIMEOUT_SECONDS
 
     @property
     def name(self) -> str:

@@ -10,11 +10,13 @@ import pytest
 from eventflow.app import App
 from eventflow.cli.findings import RULES, find
 from eventflow.plan.environment import Environment
+from eventflow.triggers.cognito import on_cognito
 from eventflow.triggers.destinations import to_function, to_s3, to_sns, to_sqs
 from eventflow.triggers.dynamodb import on_dynamodb_stream
 from eventflow.triggers.function import function
 from eventflow.triggers.http import on_http
 from eventflow.triggers.kinesis import on_kinesis
+from eventflow.triggers.lex import on_lex
 from eventflow.triggers.mq import on_mq, on_mq_batch
 from eventflow.triggers.s3 import on_s3
 from eventflow.triggers.sns import on_sns
@@ -120,6 +122,16 @@ CASES: list[tuple[str, Callable[..., Any], Callable[..., Any]]] = [
         "http-timeout",
         handler(on_http("GET /"), function(timeout_seconds=31)),
         handler(on_http("GET /"), function(timeout_seconds=30)),
+    ),
+    (
+        "caller-timeout",
+        handler(on_cognito("users", "PreSignUp"), function(timeout_seconds=6)),
+        handler(on_cognito("users", "PreSignUp"), function(timeout_seconds=5)),
+    ),
+    (
+        "caller-timeout",
+        handler(on_lex("bot"), function(timeout_seconds=31)),
+        handler(on_cognito("users", "CustomSMSSender"), function(timeout_seconds=31)),
     ),
     (
         "fifo-twin",

@@ -28,14 +28,13 @@ from eventflow.runtime.http.app import HttpApp
 from eventflow.runtime.http.server import listen, serve_http
 from eventflow.runtime.stopping import StopSignal
 from eventflow.triggers.sns import on_sns
-from eventflow_aws.notifications.sns_certificates import fetch_certificate
+from eventflow_aws.certificates import check_validity, fetch_certificate
 from eventflow_aws.notifications.sns_events import TopicInterest
 from eventflow_aws.notifications.sns_http import HttpTopic, HttpTopicSource, confirm_subscription
 from eventflow_aws.notifications.sns_signatures import (
     Signatures,
     check_signature,
     check_timestamp,
-    check_validity,
     parsed,
 )
 from eventflow_local import LocalAdapter

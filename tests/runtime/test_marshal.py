@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, computed_field
 
+from eventflow.events import SqsEvent
 from eventflow.model.outcome import FunctionFailed, Succeeded
 from eventflow.runtime.marshal import marshal, marshal_compact
 from eventflow.runtime.responses import response_of
+from eventflow.testing.events import sqs_event
 
 
 class Point(NamedTuple):
@@ -137,3 +139,9 @@ def test_plain_json_values_come_back_as_they_were(value: Any) -> None:
     except UnicodeEncodeError:  # half a surrogate pair somewhere
         return
     assert json.loads(text) == value
+
+
+def test_an_event_is_written_as_it_was_read() -> None:
+    wire = sqs_event("a").to_wire()
+    assert json.loads(marshal(SqsEvent.model_validate(wire))) == wire
+    assert json.loads(marshal({"event": SqsEvent.model_validate(wire)})) == {"event": wire}

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from eventflow.errors import AdapterError, UnavailableError
+from eventflow.errors import AdapterError, NotAuthenticError, UnavailableError
 from eventflow.ports import PushResponse
 from eventflow_aws.faults import translated
 from eventflow_aws.notifications.messages import Kind, read_message
-from eventflow_aws.notifications.sns_signatures import OPTIONAL, SIGNED, NotAuthenticError, Signatures
+from eventflow_aws.notifications.sns_signatures import OPTIONAL, SIGNED, Signatures
 from eventflow_aws.options import topic_path
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def open_http_topic_source(env: Environment, interest: TopicInterest) -> HttpTop
         raise AdapterError(resource, message)
     topic = env.http_topics.get(resource)
     if topic is None:
-        from eventflow_aws.notifications.sns_certificates import fetch_certificate
+        from eventflow_aws.certificates import fetch_certificate
 
         signatures = Signatures(fetch_certificate, env.clock)
         topic = HttpTopic(arn, resource, signatures, partial(confirm_subscription, env, resource, arn))

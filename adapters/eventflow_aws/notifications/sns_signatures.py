@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-import anyio
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import Certificate, load_pem_x509_certificate
 
-from eventflow.errors import UnavailableError
+from eventflow.errors import NotAuthenticError
+from eventflow_aws.certificates import Certificates, FetchCertificate, check_rsa_signature, check_validity
 
 if TYPE_CHECKING:
-    from eventflow.ports import Clock
+    from collections.abc import Mapping
 
-FetchCertificate: TypeAlias = Callable[[str], Awaitable[bytes]]
-"""The PEM text at a URL that was found trustworthy. Raises UnavailableError."""
+    from eventflow.ports import Clock
 
 MAXIMUM_AGE_SECONDS: Final = 3_600
 """Within an hour, SNS has delivered a message or given it up: whoever brings it later replays it."""
 CLOCK_SKEW_SECONDS: Final = 300
 """How far two clocks may be apart, as in AWS's own request signatures."""
-MAXIMUM_CERTIFICATES: Final = 16
-"""SNS has one per Region, and changes it about once a year."""
-MAXIMUM_WAITING: Final = 100
-"""Messages that may wait for a certificate; until it is there nobody knows whether they are SNS's."""
 
 _CONFIRMATION: Final = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 _NOTIFICATION: Final = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
@@ -49,18 +38,12 @@ _HOST: Final = re.compile(r"sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?")
 _PATH: Final = re.compile(r"/[A-Za-z0-9_.-]+\.pem")
 
 
-class NotAuthenticError(Exception):
-    """A message is not SNS's, or not of now. The text says why."""
-
-
 class Signatures:
     """Checks messages against certificates that SNS publishes, a few of which are remembered."""
 
     def __init__(self, fetch: FetchCertificate, clock: Clock) -> None:
-        self._fetch = fetch
         self._clock = clock
-        self._certificates: OrderedDict[str, Certificate] = OrderedDict()
-        self._fetching = anyio.Lock()
+        self._certificates = Certificates(fetch, parsed)
 
     async def check(self, message: Mapping[str, str]) -> None:
         """Return if SNS sent the message within the last hour.
@@ -71,23 +54,9 @@ class Signatures:
         now = self._clock.time()
         check_timestamp(message["Timestamp"], now)
         check_certificate_url(message["SigningCertURL"])
-        certificate = await self._certificate(message["SigningCertURL"])
+        certificate = await self._certificates.at(message["SigningCertURL"])
         check_validity(certificate, now)
         check_signature(message, certificate)
-
-    async def _certificate(self, url: str) -> Certificate:
-        if url not in self._certificates:
-            if self._fetching.statistics().tasks_waiting >= MAXIMUM_WAITING:
-                raise UnavailableError(url, "too many messages wait for certificates")
-            async with self._fetching:  # one request for all who need it
-                if url not in self._certificates:
-                    self._remember(url, parsed(await self._fetch(url)))
-        return self._certificates[url]
-
-    def _remember(self, url: str, certificate: Certificate) -> None:
-        self._certificates[url] = certificate
-        if len(self._certificates) > MAXIMUM_CERTIFICATES:
-            self._certificates.popitem(last=False)
 
 
 def check_timestamp(text: str, now: float) -> None:
@@ -114,27 +83,16 @@ def check_certificate_url(url: str) -> None:
         raise NotAuthenticError(f"the SigningCertURL {url!r:.200} is not one of SNS's")
 
 
-def check_validity(certificate: Certificate, now: float) -> None:
-    """Raises NotAuthenticError if the certificate is not valid at this time."""
-    moment = datetime.fromtimestamp(now, tz=UTC)
-    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if not first <= moment <= last:
-        raise NotAuthenticError(f"its certificate is valid from {first:%Y-%m-%d} to {last:%Y-%m-%d}")
-
-
 def check_signature(message: Mapping[str, str], certificate: Certificate) -> None:
     """Raises NotAuthenticError unless the certificate's key signed the message."""
     version = message["SignatureVersion"]
     if version not in _HASHES:
         raise NotAuthenticError(f"the SignatureVersion {version!r:.40} is neither 1 nor 2")
-    key = certificate.public_key()
-    if not isinstance(key, RSAPublicKey):
-        raise NotAuthenticError("its certificate has no RSA key")
     try:
-        signature = base64.b64decode(message["Signature"], validate=True)
-        key.verify(signature, string_to_sign(message), PKCS1v15(), _HASHES[version]())
-    except (ValueError, InvalidSignature):
+        signed = string_to_sign(message)
+    except ValueError:
         raise NotAuthenticError("its signature is wrong") from None
+    check_rsa_signature(certificate, message["Signature"], signed, _HASHES[version]())
 
 
 def string_to_sign(message: Mapping[str, str]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from eventflow.runtime.http.admin import PATHS, Admin
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping
 
-    from eventflow.model.outcome import Outcome
     from eventflow.plan.plan import Plan
     from eventflow.ports import Clock, HttpEndpoint
+    from eventflow.runtime.callers import Callers
     from eventflow.runtime.functions import Functions
     from eventflow.runtime.http.asgi import Receive, Scope, Send
     from eventflow.runtime.http.invoke_api import Accept
@@ -34,9 +34,9 @@ class HttpApp:
     """A plan's HTTP side, as an ASGI application for the ``http`` scope.
 
     ``accept`` takes asynchronous invocations: :meth:`EventPath.accept`. ``readiness`` tells the problem of each
-    part that has one. ``endpoints`` are those of sources, by path. ``invoke_api`` and ``admin`` say whether those
-    are served here, to whoever reaches the port; a user's own route with the very path of an admin page wins over
-    it.
+    part that has one. ``endpoints`` are those of sources, by path; ``callers`` calls functions for some of them.
+    ``invoke_api`` and ``admin`` say whether those are served here, to whoever reaches the port; a user's own route with
+    the very path of an admin page wins over it.
     """
 
     def __init__(
@@ -49,10 +49,12 @@ class HttpApp:
         readiness: Callable[[], Mapping[str, str]],
         clock: Clock,
         endpoints: Mapping[str, HttpEndpoint] = NO_ENDPOINTS,
+        callers: Callers | None = None,
         invoke_api: bool = True,
         admin: bool = True,
     ) -> None:
         self._abandoned = False
+        self._callers = callers
         self._next_request_id = request_ids()
         self._routes = Routes(plan.routes, functions, clock)
         self._invoke_api = InvokeApi(plan.environment, functions, accept, clock)
@@ -63,9 +65,10 @@ class HttpApp:
         self._admin_paths = frozenset(path for path in PATHS if admin and not self._routes.spells_out(path))
 
     @property
-    def outliving(self) -> frozenset[asyncio.Task[Outcome]]:
+    def outliving(self) -> frozenset[asyncio.Task[Any]]:
         """Invocations that may outlive their requests; whoever stops the server waits for them."""
-        return self._routes.outliving
+        called = frozenset() if self._callers is None else self._callers.outliving
+        return self._routes.outliving | called
 
     def abandon(self) -> None:
         """The server stops without waiting any longer: a request that is cancelled from now on is answered with

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from eventflow.model import limits
 from eventflow.ports import PushRequest
-from eventflow.runtime.http.answers import TEXT, Answer, message
+from eventflow.runtime.http.answers import JSON, TEXT, Answer, message
 from eventflow.runtime.http.bodies import BodyTooLargeError, head_of, read_body
 
 if TYPE_CHECKING:
@@ -40,8 +40,10 @@ class Pushes:
             return _TOO_LARGE
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
-            status, text = await self._endpoints[path].handle(PushRequest(headers, body))
+            status, text, json = await self._endpoints[path].handle(PushRequest(headers, body))
         except Exception:  # noqa: BLE001 - the sender is told to try again
             _log.exception("a request to %s could not be handled", path)
             return _FAILED
+        if json is not None:
+            return Answer(status, (JSON,), json)
         return Answer(status, (TEXT,), f"{text}\n".encode() if text else b"")

@@ -9,15 +9,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from eventflow.errors import UnavailableError
+from eventflow.errors import NotAuthenticError, UnavailableError
 from eventflow.testing.virtual_time import VirtualClock
-from eventflow_aws.notifications.sns_signatures import (
-    MAXIMUM_CERTIFICATES,
-    MAXIMUM_WAITING,
-    NotAuthenticError,
-    Signatures,
-    string_to_sign,
-)
+from eventflow_aws.certificates import MAXIMUM_CERTIFICATES, MAXIMUM_WAITING
+from eventflow_aws.notifications.sns_signatures import Signatures, string_to_sign
 from tests.unit.aws.sns_signing import CERTIFICATE_URL, TOPIC, Signer, confirmation, notification
 
 

@@ -10,36 +10,110 @@ import pytest
 
 from eventflow.events import (
     ActiveMQEvent,
+    AlbEvent,
+    AlexaEvent,
+    AppSyncAuthorizerEvent,
+    AppSyncResolverEvent,
+    AuthorizerEvent,
+    BedrockAgentEvent,
+    CloudFormationEvent,
+    CloudFrontEvent,
+    CloudWatchAlarmEvent,
+    CloudWatchLogsEvent,
+    CodeCommitEvent,
+    CodeDeployHookEvent,
+    CodePipelineEvent,
+    CognitoEvent,
+    CognitoSyncEvent,
+    ConfigRuleEvent,
+    ConnectEvent,
     DocumentDBEvent,
     DynamoDBStreamEvent,
     EventBridgeEvent,
     EventModel,
+    FirehoseEvent,
     HttpEvent,
+    IotAuthorizerEvent,
+    IotProvisioningEvent,
     KafkaEvent,
     KinesisStreamEvent,
+    LexEvent,
+    LexV1Event,
     RabbitMQEvent,
+    RestEvent,
+    S3BatchEvent,
     S3Event,
+    S3ObjectLambdaEvent,
+    S3TestEvent,
     ScheduledEvent,
+    SecretRotationEvent,
+    SesEvent,
+    SmartHomeEvent,
     SnsEvent,
     SqsEvent,
+    VpcLatticeEvent,
+    VpcLatticeV1Event,
+    WebSocketEvent,
 )
 
 DIRECTORY: Final = Path(__file__).parents[2] / "samples"
 
-MODELS: Final[dict[str, type[EventModel]]] = {
+SERVICES: Final[dict[str, type[EventModel]]] = {
     "activemq": ActiveMQEvent,
+    "alexa": AlexaEvent,
+    "cloudformation": CloudFormationEvent,
+    "cloudfront": CloudFrontEvent,
+    "cognito": CognitoEvent,
     "documentdb": DocumentDBEvent,
     "dynamodb": DynamoDBStreamEvent,
     "eventbridge": EventBridgeEvent,
     "http": HttpEvent,
     "kafka": KafkaEvent,
     "kinesis": KinesisStreamEvent,
+    "lex": LexEvent,
     "rabbitmq": RabbitMQEvent,
     "s3": S3Event,
     "schedule": ScheduledEvent,
     "sns": SnsEvent,
     "sqs": SqsEvent,
 }
+"""Those with a decorator, and so with a codec."""
+
+OTHERS: Final[dict[str, type[EventModel]]] = {
+    "alb": AlbEvent,
+    "alexa-smart-home": SmartHomeEvent,
+    "appsync": AppSyncResolverEvent,
+    "appsync-authorizer": AppSyncAuthorizerEvent,
+    "authorizer": AuthorizerEvent,
+    "bedrock-agent": BedrockAgentEvent,
+    "cloudwatch-alarm": CloudWatchAlarmEvent,
+    "cloudwatch-logs": CloudWatchLogsEvent,
+    "codecommit": CodeCommitEvent,
+    "codedeploy": CodeDeployHookEvent,
+    "codepipeline": CodePipelineEvent,
+    "cognito-sync": CognitoSyncEvent,
+    "config": ConfigRuleEvent,
+    "connect": ConnectEvent,
+    "firehose": FirehoseEvent,
+    "iot-authorizer": IotAuthorizerEvent,
+    "iot-provisioning": IotProvisioningEvent,
+    "lex-v1": LexV1Event,
+    "rest": RestEvent,
+    "s3-batch": S3BatchEvent,
+    "s3-object-lambda": S3ObjectLambdaEvent,
+    "s3-test": S3TestEvent,
+    "secrets-manager": SecretRotationEvent,
+    "ses": SesEvent,
+    "vpc-lattice": VpcLatticeEvent,
+    "vpc-lattice-v1": VpcLatticeV1Event,
+    "websocket": WebSocketEvent,
+}
+"""Those that call functions in Lambda only, and those whose decorator is yet to come."""
+
+MODELS: Final = {**SERVICES, **OTHERS}
+
+RECORDED: Final[dict[str, dict[str, Any]]] = json.loads((DIRECTORY / "sam-generate-event.json").read_bytes())
+"""What ``sam local generate-event`` prints, by service and event."""
 
 
 def load(source: str, name: str) -> dict[str, Any]:

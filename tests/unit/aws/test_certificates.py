@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from eventflow.errors import UnavailableError
-from eventflow_aws.notifications.sns_certificates import MAXIMUM_BYTES, fetch_certificate
+from eventflow_aws.certificates import MAXIMUM_BYTES, fetch_certificate
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
