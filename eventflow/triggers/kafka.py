@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from eventflow.errors import Problem
+    from eventflow.model.json import JsonObject
 
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9_.-]{1,249}")
 _GROUP_NAME = re.compile(r"[A-Za-z0-9-/*:_+=.@-]{1,200}")
@@ -55,6 +56,9 @@ class KafkaTrigger(StreamTrigger):
     @property
     def decorator(self) -> str:
         return f'@on_kafka{"" if self.each_record else "_batch"}("{self.stream}")'
+
+    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
+        return self.is_called(KAFKA.origin(wire), bound_to)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

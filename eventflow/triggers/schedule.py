@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from eventflow.errors import Problem
+    from eventflow.model.json import JsonValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,9 @@ class ScheduleTrigger(Trigger):
             timezone=self.timezone,
             input=self.input,
         )
+
+    def is_input(self, wire: JsonValue) -> bool:
+        return self.input is not None and json.loads(self.input) == wire
 
     def problems(self, where: str) -> Iterator[Problem]:
         from eventflow.policy.schedules import parse_schedule  # whoever only declares (in Lambda) never checks

@@ -10,13 +10,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from eventflow.errors import EventValidationError
 from eventflow.model import limits
-from eventflow.model.outcome import FunctionFailed, Outcome, Succeeded, Throttled
+from eventflow.model.outcome import Outcome, Succeeded, Throttled
 from eventflow.plan.http_request import HttpRequest
 from eventflow.policy.routes import METHODS, Match, RouteTable, parse_route_key
-from eventflow.runtime.http.answers import JSON, Answer, message
+from eventflow.runtime.http.answers import Answer, message
 from eventflow.runtime.http.bodies import BodyTooLargeError, head_of, read_body
+from eventflow.runtime.http.mistakes import bad_request, clients_mistake
 from eventflow.runtime.http.results import answer_of
 from eventflow.runtime.marshal import marshal_compact
 from eventflow.runtime.request_path import report_failure
@@ -125,7 +125,7 @@ class Routes:
 
 async def _invoke(target: _Target, request: HttpRequest) -> Outcome:
     outcome = await target.entry.invoke(request, request.request_id)
-    if type(outcome) is not Succeeded and _clients_mistake(outcome) is None:
+    if type(outcome) is not Succeeded and clients_mistake(outcome) is None:
         report_failure(target.function_name, outcome, request.request_id)
     return outcome
 
@@ -135,8 +135,8 @@ def _answer(outcome: Outcome, function_name: str, request_id: str) -> Answer:
         return _answer_value(outcome.value, function_name, request_id)
     if isinstance(outcome, Throttled):
         return TOO_MANY_REQUESTS
-    mistake = _clients_mistake(outcome)
-    return FUNCTION_ERROR if mistake is None else _bad_request(mistake)
+    mistake = clients_mistake(outcome)
+    return FUNCTION_ERROR if mistake is None else bad_request(mistake)
 
 
 def _answer_value(value: Any, function_name: str, request_id: str) -> Answer:
@@ -152,17 +152,3 @@ def _answer_value(value: Any, function_name: str, request_id: str) -> Answer:
             extra={"function_name": function_name, "function_request_id": request_id},
         )
         return FUNCTION_ERROR
-
-
-def _clients_mistake(outcome: Outcome) -> EventValidationError | None:
-    """What the client sent cannot become what the handler asks for."""
-    exc = outcome.exception if isinstance(outcome, FunctionFailed) else None
-    return exc if isinstance(exc, EventValidationError) else None
-
-
-def _bad_request(mistake: EventValidationError) -> Answer:
-    body = {
-        "message": f"Invalid {mistake.of.removeprefix('the ')}",
-        "errors": [{"location": location, "message": text} for location, text in mistake.details],
-    }
-    return Answer(400, (JSON,), marshal_compact(body))
