@@ -10,7 +10,11 @@ from eventflow.ports.management import (
     ProvisionAction,
     Provisioner,
     ProvisionStep,
+    Remark,
     Statement,
+    Template,
+    TemplateKind,
+    TemplateSource,
 )
 from eventflow.ports.sinks import DestinationSink
 from eventflow.ports.sources import (
@@ -48,7 +52,11 @@ __all__ = [
     "PushResponse",
     "QueueProperties",
     "QueueSource",
+    "Remark",
     "ResourceStatus",
     "Statement",
     "StreamSource",
+    "Template",
+    "TemplateKind",
+    "TemplateSource",
 ]
