@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eventflow.errors import EventValidationError
+from eventflow.events._wire import source_identity
 from eventflow.events.http import HttpEvent
+from eventflow.model.records import SourceIdentity
 from eventflow.plan.endpoint import UnsatisfiableError
 from eventflow.plan.validation import model_validator, payload_getter, value_validator
 
@@ -16,9 +18,12 @@ if TYPE_CHECKING:
 
     from eventflow.events._base import EventModel
     from eventflow.events._codec import EventCodec, RecordCodec
-    from eventflow.model.records import SourceIdentity
     from eventflow.plan.endpoint import Getter
     from eventflow.plan.http_request import HttpRequest
+
+
+UNKNOWN_IDENTITY: Final = SourceIdentity(arn="", region="", extras={})
+"""Stands in for a source that is not open yet, so that signatures can be checked before anything is."""
 
 
 class _Shapes:
@@ -146,6 +151,36 @@ class RecordShapes(_Shapes):
     def payload(self, annotation: Any) -> Getter | None:
         take = self._codec.record_payload
         return _or_none(lambda: payload_getter(annotation, take, of=self.payload_name))
+
+
+class SentRecord(NamedTuple):
+    """One record of an event that arrived whole: read, as it stands there, and the event."""
+
+    record: Any
+    wire: dict[str, Any]
+    event: dict[str, Any]
+
+
+class SentRecordShapes(RecordShapes):
+    """One record of an event that somebody else wrote: nothing of it is lost or written anew."""
+
+    def __init__(self, codec: RecordCodec[Any]) -> None:
+        super().__init__(codec, UNKNOWN_IDENTITY)
+
+    def raw(self) -> Getter | None:
+        return lambda sent: sent.wire
+
+    def model(self, model: type[EventModel]) -> Getter | None:
+        codec, validate = self._codec, model_validator(model, of="the record")
+        if issubclass(model, codec.record_model):
+            return lambda sent: validate(sent.wire)
+        if issubclass(model, codec.event_model):
+            return lambda sent: validate(codec.wire_event([sent.record], source_identity(sent.event)))
+        return None
+
+    def payload(self, annotation: Any) -> Getter | None:
+        take = self._codec.record_payload
+        return _or_none(lambda: payload_getter(annotation, lambda sent: take(sent.record), of=self.payload_name))
 
 
 def _path_parameter(name: str, request: HttpRequest) -> str:
