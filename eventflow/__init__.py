@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         UnavailableError,
     )
     from eventflow.events.activemq import ActiveMQEvent, ActiveMQMessage
+    from eventflow.events.alb import AlbEvent
     from eventflow.events.documentdb import DocumentDBEvent, DocumentDBRecord
     from eventflow.events.dynamodb import DynamoDBRecord, DynamoDBStreamEvent
     from eventflow.events.eventbridge import EventBridgeEvent
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from eventflow.events.kafka import KafkaEvent, KafkaRecord
     from eventflow.events.kinesis import KinesisRecord, KinesisStreamEvent
     from eventflow.events.rabbitmq import RabbitMQEvent, RabbitMQMessage
+    from eventflow.events.rest import RestEvent
     from eventflow.events.s3 import S3Event
     from eventflow.events.schedule import ScheduledEvent
     from eventflow.events.sns import SnsEvent
@@ -53,15 +55,18 @@ if TYPE_CHECKING:
     from eventflow.plan.environment import Environment, load_environment
     from eventflow.plan.plan import Plan
     from eventflow.policy.patterns import EventPattern
+    from eventflow.triggers.alb import on_alb
     from eventflow.triggers.destinations import to_eventbridge, to_function, to_kafka, to_mq, to_s3, to_sns, to_sqs
     from eventflow.triggers.documentdb import on_documentdb, on_documentdb_batch
     from eventflow.triggers.dynamodb import on_dynamodb_stream, on_dynamodb_stream_batch
     from eventflow.triggers.eventbridge import on_eventbridge
     from eventflow.triggers.function import function
+    from eventflow.triggers.function_url import on_function_url
     from eventflow.triggers.http import on_http
     from eventflow.triggers.kafka import on_kafka, on_kafka_batch
     from eventflow.triggers.kinesis import on_kinesis, on_kinesis_batch
     from eventflow.triggers.mq import on_mq, on_mq_batch
+    from eventflow.triggers.rest import on_rest
     from eventflow.triggers.s3 import on_s3
     from eventflow.triggers.schedule import on_schedule
     from eventflow.triggers.sns import on_sns
@@ -92,6 +97,7 @@ _HOMES = {
     "UnavailableError": "eventflow.errors",
     "ActiveMQEvent": "eventflow.events.activemq",
     "ActiveMQMessage": "eventflow.events.activemq",
+    "AlbEvent": "eventflow.events.alb",
     "DocumentDBEvent": "eventflow.events.documentdb",
     "DocumentDBRecord": "eventflow.events.documentdb",
     "DynamoDBRecord": "eventflow.events.dynamodb",
@@ -104,6 +110,7 @@ _HOMES = {
     "KinesisStreamEvent": "eventflow.events.kinesis",
     "RabbitMQEvent": "eventflow.events.rabbitmq",
     "RabbitMQMessage": "eventflow.events.rabbitmq",
+    "RestEvent": "eventflow.events.rest",
     "S3Event": "eventflow.events.s3",
     "ScheduledEvent": "eventflow.events.schedule",
     "SnsEvent": "eventflow.events.sns",
@@ -121,6 +128,7 @@ _HOMES = {
     "load_environment": "eventflow.plan.environment",
     "Plan": "eventflow.plan.plan",
     "EventPattern": "eventflow.policy.patterns",
+    "on_alb": "eventflow.triggers.alb",
     "to_eventbridge": "eventflow.triggers.destinations",
     "to_function": "eventflow.triggers.destinations",
     "to_kafka": "eventflow.triggers.destinations",
@@ -134,6 +142,7 @@ _HOMES = {
     "on_dynamodb_stream_batch": "eventflow.triggers.dynamodb",
     "on_eventbridge": "eventflow.triggers.eventbridge",
     "function": "eventflow.triggers.function",
+    "on_function_url": "eventflow.triggers.function_url",
     "on_http": "eventflow.triggers.http",
     "on_kafka": "eventflow.triggers.kafka",
     "on_kafka_batch": "eventflow.triggers.kafka",
@@ -141,6 +150,7 @@ _HOMES = {
     "on_kinesis_batch": "eventflow.triggers.kinesis",
     "on_mq": "eventflow.triggers.mq",
     "on_mq_batch": "eventflow.triggers.mq",
+    "on_rest": "eventflow.triggers.rest",
     "on_s3": "eventflow.triggers.s3",
     "on_schedule": "eventflow.triggers.schedule",
     "on_sns": "eventflow.triggers.sns",
@@ -153,6 +163,7 @@ __all__ = [
     "ActiveMQEvent",
     "ActiveMQMessage",
     "AdapterError",
+    "AlbEvent",
     "App",
     "ConfigurationError",
     "Context",
@@ -189,6 +200,7 @@ __all__ = [
     "RabbitMQMessage",
     "RequestTooLargeError",
     "ResourceNotFoundError",
+    "RestEvent",
     "S3Event",
     "ScheduledEvent",
     "ServiceError",
@@ -203,11 +215,13 @@ __all__ = [
     "UnavailableError",
     "function",
     "load_environment",
+    "on_alb",
     "on_documentdb",
     "on_documentdb_batch",
     "on_dynamodb_stream",
     "on_dynamodb_stream_batch",
     "on_eventbridge",
+    "on_function_url",
     "on_http",
     "on_kafka",
     "on_kafka_batch",
@@ -215,6 +229,7 @@ __all__ = [
     "on_kinesis_batch",
     "on_mq",
     "on_mq_batch",
+    "on_rest",
     "on_s3",
     "on_schedule",
     "on_sns",

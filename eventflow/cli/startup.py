@@ -8,6 +8,7 @@ import click
 
 from eventflow.cli.embedded import data_of
 from eventflow.cli.output import table
+from eventflow.model.trigger import InvocationModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,11 @@ def function_rows(plan: Plan) -> Iterator[tuple[str, ...]]:
 
 def _trigger_rows(plan: Plan, function: FunctionPlan) -> Iterator[tuple[str, str, str]]:
     for trigger in function.definition.triggers:
-        adapter = "" if trigger.service == "http" else plan.environment.binding(trigger.service).adapter
+        adapter = (
+            ""
+            if trigger.invocation_model is InvocationModel.SYNCHRONOUS
+            else plan.environment.binding(trigger.service).adapter
+        )
         yield trigger.decorator, trigger.invocation_model, adapter
     if not function.definition.triggers:
         yield "(invoked directly)", "", ""

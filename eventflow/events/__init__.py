@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from eventflow.events._window import TumblingWindow as TumblingWindow
     from eventflow.events.activemq import ActiveMQEvent as ActiveMQEvent
     from eventflow.events.activemq import ActiveMQMessage as ActiveMQMessage
+    from eventflow.events.alb import AlbEvent as AlbEvent
     from eventflow.events.documentdb import DocumentDBEvent as DocumentDBEvent
     from eventflow.events.documentdb import DocumentDBRecord as DocumentDBRecord
     from eventflow.events.dynamodb import DynamoDBRecord as DynamoDBRecord
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from eventflow.events.kinesis import KinesisStreamEvent as KinesisStreamEvent
     from eventflow.events.rabbitmq import RabbitMQEvent as RabbitMQEvent
     from eventflow.events.rabbitmq import RabbitMQMessage as RabbitMQMessage
+    from eventflow.events.rest import RestEvent as RestEvent
     from eventflow.events.s3 import S3Event as S3Event
     from eventflow.events.s3 import S3EventRecord as S3EventRecord
     from eventflow.events.schedule import ScheduledEvent as ScheduledEvent
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 _MODULES: Final = {
     "ActiveMQEvent": "activemq",
     "ActiveMQMessage": "activemq",
+    "AlbEvent": "alb",
     "CODECS": "_recognise",
     "Codec": "_codec",
     "DocumentDBEvent": "documentdb",
@@ -62,6 +65,7 @@ _MODULES: Final = {
     "RabbitMQEvent": "rabbitmq",
     "RabbitMQMessage": "rabbitmq",
     "RecordCodec": "_codec",
+    "RestEvent": "rest",
     "S3Event": "s3",
     "S3EventRecord": "s3",
     "ScheduledEvent": "schedule",

@@ -5,38 +5,19 @@ Source: API Gateway guide: http-api-develop-integrations-lambda.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs
 
-from pydantic import ConfigDict, Field, PlainSerializer, WrapValidator
+from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
 
 from eventflow.events._base import EventModel
-from eventflow.events._wire import decode_base64
+from eventflow.events._requests import RequestModel, StringMap, request_body, request_context
 from eventflow.model.destinations import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from eventflow.events._codec import UserData
     from eventflow.model.json import JsonObject
-
-
-class _NullMap(dict[str, str]):
-    """An empty map that was null on the wire and is written as null again."""
-
-
-def _read_map(value: Any, read: Callable[[Any], dict[str, str]]) -> dict[str, str]:
-    return _NullMap() if value is None else read(value)
-
-
-def _write_map(value: dict[str, str]) -> dict[str, str] | None:
-    return None if isinstance(value, _NullMap) else value
-
-
-# API Gateway leaves these maps out when they are empty; samples and tools write null.
-StringMap = Annotated[dict[str, str], WrapValidator(_read_map), PlainSerializer(_write_map)]
 
 
 class CertificateValidity(EventModel):
@@ -132,7 +113,7 @@ class HttpRequestContext(EventModel):
     authorizer: HttpAuthorizer | None = None
 
 
-class HttpEvent(EventModel):
+class HttpEvent(RequestModel):
     """One HTTP request, payload format 2.0. Header names are lower-case.
 
     ``query_string_parameters`` joins the values of a repeated name with commas; ``query`` keeps them apart.
@@ -150,8 +131,6 @@ class HttpEvent(EventModel):
     path_parameters: StringMap = Field(default_factory=dict)
     stage_variables: StringMap = Field(default_factory=dict)
     request_context: HttpRequestContext
-    body: str | None = None
-    is_base64_encoded: bool = False
 
     @property
     def method(self) -> str:
@@ -175,20 +154,18 @@ class HttpEvent(EventModel):
     def source_ip(self) -> str | None:
         return self.request_context.http.source_ip
 
-    @property
-    def body_bytes(self) -> bytes:
-        """The body as the client sent it; empty when there was none."""
-        if self.body is None:
-            return b""
-        return decode_base64(self.body) if self.is_base64_encoded else self.body.encode()
-
     def header(self, name: str) -> str | None:
         """A header's value, whatever the case of ``name``; repeated headers are joined with commas."""
         return self.headers.get(name.lower())
 
-    def json(self) -> Any:  # type: ignore[override]  # pydantic's own `json` is its deprecated serialiser
-        """The body parsed as JSON. Raises ValueError if it is not JSON."""
-        return from_json(self.body_bytes, allow_inf_nan=False)
+
+def _is_version_2(wire: JsonObject) -> bool:
+    return wire.get("version") == "2.0" and "http" in request_context(wire)
+
+
+def _is_function_url(wire: JsonObject) -> bool:
+    domain = request_context(wire).get("domainName")
+    return isinstance(domain, str) and ".lambda-url." in domain
 
 
 class HttpCodec:
@@ -196,12 +173,22 @@ class HttpCodec:
     event_model: ClassVar[type[EventModel]] = HttpEvent
 
     def recognises(self, wire: JsonObject) -> bool:
-        context = wire.get("requestContext")
-        return wire.get("version") == "2.0" and isinstance(context, dict) and "http" in context
+        return _is_version_2(wire) and not _is_function_url(wire)
 
     def payload(self, wire: JsonObject) -> UserData:
-        body: str | None = wire.get("body")
-        return decode_base64(body) if body is not None and wire.get("isBase64Encoded") else body
+        return request_body(wire)
+
+
+class FunctionUrlCodec:
+    service: ClassVar[Service] = Service.FUNCTION_URL
+    event_model: ClassVar[type[EventModel]] = HttpEvent
+
+    def recognises(self, wire: JsonObject) -> bool:
+        return _is_version_2(wire) and _is_function_url(wire)
+
+    def payload(self, wire: JsonObject) -> UserData:
+        return request_body(wire)
 
 
 HTTP = HttpCodec()
+FUNCTION_URL = FunctionUrlCodec()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.model import limits
-from eventflow.model.destinations import Service
+from eventflow.model.destinations import HTTP_SERVICES, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -173,7 +173,7 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
     "resources": (dict, "a table of logical to physical names"),
 }
 
-_BOUND: Final = tuple(service.value for service in Service if service not in (Service.FUNCTION, Service.HTTP))
+_BOUND: Final = tuple(service.value for service in Service if service not in {Service.FUNCTION, *HTTP_SERVICES})
 """The services that adapters serve."""
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from eventflow.events import (
     ActiveMQEvent,
+    AlbEvent,
     DocumentDBEvent,
     DynamoDBStreamEvent,
     EventBridgeEvent,
@@ -18,6 +19,7 @@ from eventflow.events import (
     KafkaEvent,
     KinesisStreamEvent,
     RabbitMQEvent,
+    RestEvent,
     S3Event,
     ScheduledEvent,
     SnsEvent,
@@ -28,13 +30,17 @@ DIRECTORY: Final = Path(__file__).parents[2] / "samples"
 
 MODELS: Final[dict[str, type[EventModel]]] = {
     "activemq": ActiveMQEvent,
+    "alb": AlbEvent,
     "documentdb": DocumentDBEvent,
     "dynamodb": DynamoDBStreamEvent,
     "eventbridge": EventBridgeEvent,
+    "function_url": HttpEvent,
     "http": HttpEvent,
+    "http_v1": RestEvent,
     "kafka": KafkaEvent,
     "kinesis": KinesisStreamEvent,
     "rabbitmq": RabbitMQEvent,
+    "rest": RestEvent,
     "s3": S3Event,
     "schedule": ScheduledEvent,
     "sns": SnsEvent,

@@ -14,7 +14,10 @@ from eventflow.model.destinations import Service
 from tests.unit.events.samples import DIRECTORY, MODELS, every_sample, load
 
 # Maps of one kind of value, where the keys are somebody's names and there is no such thing as a further field.
-MAPS = {"messageAttributes", "MessageAttributes", "rmqMessagesByQueue"}
+MAPS = {
+    "MessageAttributes", "messageAttributes", "multiValueHeaders", "multiValueQueryStringParameters",
+    "rmqMessagesByQueue",
+}  # fmt: skip
 
 
 def test_every_directory_of_samples_has_a_model() -> None:
