@@ -23,6 +23,7 @@ from eventflow.runtime.cancellation import forget_cancellation, is_stopping
 from eventflow.runtime.deadlines import Deadlines
 from eventflow.runtime.failures import RemoteFailureError, function_failed
 from eventflow.runtime.processes import ProcessPool
+from eventflow.runtime.response_streams import stream, stream_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -81,7 +82,12 @@ class Invoker:
         """A way to invoke the function through one of its endpoints. ``identity`` is the open source's."""
         if self._processes is not None:
             return Entry(self, partial(self._processes.call, endpoint, identity), endpoint.source)
-        call = endpoint.call if endpoint.is_async else partial(self._call_in_thread, endpoint.call)
+        call: HandlerCall
+        if endpoint.is_stream:
+            in_thread = partial(stream_in_thread, self.loop, self._threads, endpoint.call)
+            call = partial(stream, endpoint.call) if endpoint.is_async else in_thread
+        else:
+            call = endpoint.call if endpoint.is_async else partial(self._call_in_thread, endpoint.call)
         return Entry(self, call, endpoint.source)
 
     async def _call_in_thread(self, call: Call, subject: Any, context: Context) -> Any:
