@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from eventflow.events.sns import SnsEvent
     from eventflow.events.sqs import SqsEvent, SqsRecord
     from eventflow.model.context import Context
+    from eventflow.model.cors import Cors
     from eventflow.model.destinations import Destination
     from eventflow.model.http_prelude import HttpPrelude
     from eventflow.model.invocation import Invocation
@@ -118,6 +119,7 @@ _HOMES = {
     "SqsEvent": "eventflow.events.sqs",
     "SqsRecord": "eventflow.events.sqs",
     "Context": "eventflow.model.context",
+    "Cors": "eventflow.model.cors",
     "Destination": "eventflow.model.destinations",
     "HttpPrelude": "eventflow.model.http_prelude",
     "Invocation": "eventflow.model.invocation",
@@ -169,6 +171,7 @@ __all__ = [
     "App",
     "ConfigurationError",
     "Context",
+    "Cors",
     "DataDirectoryError",
     "Destination",
     "DocumentDBEvent",
