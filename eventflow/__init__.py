@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from eventflow.events.activemq import ActiveMQEvent, ActiveMQMessage
     from eventflow.events.alb import AlbEvent
+    from eventflow.events.authorizers import HttpAuthorizerEvent, RestAuthorizerEvent, TokenAuthorizerEvent
     from eventflow.events.documentdb import DocumentDBEvent, DocumentDBRecord
     from eventflow.events.dynamodb import DynamoDBRecord, DynamoDBStreamEvent
     from eventflow.events.eventbridge import EventBridgeEvent
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from eventflow.plan.plan import Plan
     from eventflow.policy.patterns import EventPattern
     from eventflow.triggers.alb import on_alb
+    from eventflow.triggers.authorizers import http_authorizer, jwt_authorizer, rest_authorizer
     from eventflow.triggers.destinations import to_eventbridge, to_function, to_kafka, to_mq, to_s3, to_sns, to_sqs
     from eventflow.triggers.documentdb import on_documentdb, on_documentdb_batch
     from eventflow.triggers.dynamodb import on_dynamodb_stream, on_dynamodb_stream_batch
@@ -100,6 +102,9 @@ _HOMES = {
     "ActiveMQEvent": "eventflow.events.activemq",
     "ActiveMQMessage": "eventflow.events.activemq",
     "AlbEvent": "eventflow.events.alb",
+    "HttpAuthorizerEvent": "eventflow.events.authorizers",
+    "RestAuthorizerEvent": "eventflow.events.authorizers",
+    "TokenAuthorizerEvent": "eventflow.events.authorizers",
     "DocumentDBEvent": "eventflow.events.documentdb",
     "DocumentDBRecord": "eventflow.events.documentdb",
     "DynamoDBRecord": "eventflow.events.dynamodb",
@@ -133,6 +138,9 @@ _HOMES = {
     "Plan": "eventflow.plan.plan",
     "EventPattern": "eventflow.policy.patterns",
     "on_alb": "eventflow.triggers.alb",
+    "http_authorizer": "eventflow.triggers.authorizers",
+    "jwt_authorizer": "eventflow.triggers.authorizers",
+    "rest_authorizer": "eventflow.triggers.authorizers",
     "to_eventbridge": "eventflow.triggers.destinations",
     "to_function": "eventflow.triggers.destinations",
     "to_kafka": "eventflow.triggers.destinations",
@@ -185,6 +193,7 @@ __all__ = [
     "EventflowError",
     "FunctionFailed",
     "FunctionNotFoundError",
+    "HttpAuthorizerEvent",
     "HttpEvent",
     "HttpPrelude",
     "InvalidEventPatternError",
@@ -206,6 +215,7 @@ __all__ = [
     "RabbitMQMessage",
     "RequestTooLargeError",
     "ResourceNotFoundError",
+    "RestAuthorizerEvent",
     "RestEvent",
     "S3Event",
     "ScheduledEvent",
@@ -218,8 +228,11 @@ __all__ = [
     "Throttled",
     "ThrottledError",
     "TimedOut",
+    "TokenAuthorizerEvent",
     "UnavailableError",
     "function",
+    "http_authorizer",
+    "jwt_authorizer",
     "load_environment",
     "on_alb",
     "on_documentdb",
@@ -241,6 +254,7 @@ __all__ = [
     "on_sns",
     "on_sqs",
     "on_sqs_batch",
+    "rest_authorizer",
     "to_eventbridge",
     "to_function",
     "to_kafka",

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from eventflow.events.activemq import ActiveMQEvent as ActiveMQEvent
     from eventflow.events.activemq import ActiveMQMessage as ActiveMQMessage
     from eventflow.events.alb import AlbEvent as AlbEvent
+    from eventflow.events.authorizers import HttpAuthorizerEvent as HttpAuthorizerEvent
+    from eventflow.events.authorizers import RestAuthorizerEvent as RestAuthorizerEvent
+    from eventflow.events.authorizers import TokenAuthorizerEvent as TokenAuthorizerEvent
     from eventflow.events.documentdb import DocumentDBEvent as DocumentDBEvent
     from eventflow.events.documentdb import DocumentDBRecord as DocumentDBRecord
     from eventflow.events.dynamodb import DynamoDBRecord as DynamoDBRecord
@@ -56,6 +59,7 @@ _MODULES: Final = {
     "EventBridgeEvent": "eventbridge",
     "EventCodec": "_codec",
     "EventModel": "_base",
+    "HttpAuthorizerEvent": "authorizers",
     "HttpEvent": "http",
     "KafkaEvent": "kafka",
     "KafkaRecord": "kafka",
@@ -65,6 +69,7 @@ _MODULES: Final = {
     "RabbitMQEvent": "rabbitmq",
     "RabbitMQMessage": "rabbitmq",
     "RecordCodec": "_codec",
+    "RestAuthorizerEvent": "authorizers",
     "RestEvent": "rest",
     "S3Event": "s3",
     "S3EventRecord": "s3",
@@ -73,6 +78,7 @@ _MODULES: Final = {
     "SnsRecord": "sns",
     "SqsEvent": "sqs",
     "SqsRecord": "sqs",
+    "TokenAuthorizerEvent": "authorizers",
     "TumblingWindow": "_window",
     "UnrecognisedEventError": "_recognise",
     "codec_for": "_lookup",

@@ -160,7 +160,7 @@ class HttpEvent(RequestModel):
 
 
 def _is_version_2(wire: JsonObject) -> bool:
-    return wire.get("version") == "2.0" and "http" in request_context(wire)
+    return wire.get("version") == "2.0" and "http" in request_context(wire) and "routeArn" not in wire
 
 
 def _is_function_url(wire: JsonObject) -> bool:

@@ -118,7 +118,8 @@ class RestEvent(RequestModel):
 
 
 def _is_version_1(wire: JsonObject) -> bool:
-    return "httpMethod" in wire and "resource" in wire and "identity" in request_context(wire)
+    is_request = "httpMethod" in wire and "resource" in wire and "identity" in request_context(wire)
+    return is_request and "methodArn" not in wire
 
 
 class RestCodec:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.model import limits
 from eventflow.model.cors import Cors
-from eventflow.model.destinations import HTTP_SERVICES, Service
+from eventflow.model.destinations import AUTHORIZER_SERVICES, HTTP_SERVICES, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -176,7 +176,9 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
     "cors": (dict, "a table with allow_origins and the like"),
 }
 
-_BOUND: Final = tuple(service.value for service in Service if service not in {Service.FUNCTION, *HTTP_SERVICES})
+_BOUND: Final = tuple(
+    service.value for service in Service if service not in {Service.FUNCTION, *HTTP_SERVICES, *AUTHORIZER_SERVICES}
+)
 """The services that adapters serve."""
 
 

@@ -15,15 +15,18 @@ from eventflow.events import (
     DynamoDBStreamEvent,
     EventBridgeEvent,
     EventModel,
+    HttpAuthorizerEvent,
     HttpEvent,
     KafkaEvent,
     KinesisStreamEvent,
     RabbitMQEvent,
+    RestAuthorizerEvent,
     RestEvent,
     S3Event,
     ScheduledEvent,
     SnsEvent,
     SqsEvent,
+    TokenAuthorizerEvent,
 )
 
 DIRECTORY: Final = Path(__file__).parents[2] / "samples"
@@ -36,15 +39,18 @@ MODELS: Final[dict[str, type[EventModel]]] = {
     "eventbridge": EventBridgeEvent,
     "function_url": HttpEvent,
     "http": HttpEvent,
+    "http_authorizer": HttpAuthorizerEvent,
     "http_v1": RestEvent,
     "kafka": KafkaEvent,
     "kinesis": KinesisStreamEvent,
     "rabbitmq": RabbitMQEvent,
     "rest": RestEvent,
+    "rest_authorizer": RestAuthorizerEvent,
     "s3": S3Event,
     "schedule": ScheduledEvent,
     "sns": SnsEvent,
     "sqs": SqsEvent,
+    "token_authorizer": TokenAuthorizerEvent,
 }
 
 
