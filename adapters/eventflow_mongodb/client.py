@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import ssl
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +9,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
 from eventflow.errors import ConfigurationError, Problem
-from eventflow_mongodb.options import KEY_PASSWORD_VARIABLE, Authentication
+from eventflow_mongodb.options import SIGN_IN, Authentication
 
 if TYPE_CHECKING:
     from eventflow_mongodb.options import MongodbOptions
@@ -63,7 +61,7 @@ def _arguments(options: MongodbOptions) -> dict[str, Any]:
         arguments["tlsCAFile"] = options.ca_file
     if options.cert_file is not None:
         arguments["tlsCertificateKeyFile"] = options.cert_file
-        if password := os.environ.get(KEY_PASSWORD_VARIABLE):
+        if password := SIGN_IN.key_password():
             arguments["tlsCertificateKeyFilePassword"] = password
     if options.authentication is Authentication.SCRAM:
         arguments["username"] = options.username
@@ -76,21 +74,4 @@ def _arguments(options: MongodbOptions) -> dict[str, Any]:
 
 def _check_files(options: MongodbOptions, where: str) -> None:
     """The driver would read them when it connects, and then tells of any mistake as if a server were away."""
-    context = ssl.create_default_context()
-    try:
-        if options.ca_file is not None:
-            context.load_verify_locations(options.ca_file)
-    except (ssl.SSLError, OSError) as exc:
-        raise _unreadable(where, "ca_file", options.ca_file, exc) from exc
-    try:
-        if options.cert_file is not None:
-            # Without a password given, OpenSSL asks for it at the terminal.
-            context.load_cert_chain(options.cert_file, None, os.environ.get(KEY_PASSWORD_VARIABLE, ""))
-    except (ssl.SSLError, OSError, ValueError) as exc:
-        raise _unreadable(where, "cert_file", options.cert_file, exc) from exc
-
-
-def _unreadable(where: str, key: str, value: str | None, exc: Exception) -> ConfigurationError:
-    hint = f"certificates and key in PEM; the password of an encrypted key in {KEY_PASSWORD_VARIABLE}"
-    reason = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or str(exc)
-    return ConfigurationError([Problem(where=where, field=key, message=f"cannot read {value}: {reason}", hint=hint)])
+    SIGN_IN.ssl_context(where, ca_file=options.ca_file, cert_file=options.cert_file, key_file=None)

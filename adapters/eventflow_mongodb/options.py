@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from eventflow.errors import ConfigurationError, Problem
+from eventflow.ports.sign_in import SignIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from eventflow.ports import AdapterSettings
 
-USERNAME_VARIABLE: Final = "EVENTFLOW_MONGODB_USERNAME"
-PASSWORD_VARIABLE: Final = "EVENTFLOW_MONGODB_PASSWORD"
-KEY_PASSWORD_VARIABLE: Final = "EVENTFLOW_MONGODB_KEY_PASSWORD"
+SIGN_IN: Final = SignIn("mongodb")
+USERNAME_VARIABLE: Final = SIGN_IN.username_variable
+PASSWORD_VARIABLE: Final = SIGN_IN.password_variable
 DEFAULT_PORT: Final = 27017
 
 
