@@ -97,6 +97,9 @@ class Capability(StrEnum):
     """An unsettled record returns by itself after some time, while its receiver lives."""
 
 
+AN_HOUR: Final = 3600
+"""A visibility timeout that no case outlasts."""
+
 Case: TypeAlias = Callable[..., Awaitable[None]]
 CaseT = TypeVar("CaseT", bound=Case)
 _NEEDS: Final = "needs"
@@ -178,6 +181,8 @@ class QueueRequest:
     """
 
     fifo: bool = False
+    visibility_timeout_seconds: int | None = None
+    """Another than the author's, for cases in which nothing may return by itself. Services without one ignore it."""
     maximum_receive_count: int | None = None
     """Of the redrive policy; with one, the queue has a dead-letter queue of its own."""
 

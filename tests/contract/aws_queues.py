@@ -40,7 +40,8 @@ class Opened:
         request = request or QueueRequest()
         suffix = ".fifo" if request.fifo else ""
         name = f"case-{uuid4()}"
-        wanted = {"VisibilityTimeout": str(VISIBILITY_SECONDS), **attributes}
+        visibility = request.visibility_timeout_seconds or VISIBILITY_SECONDS
+        wanted = {"VisibilityTimeout": str(visibility), **attributes}
         if request.fifo:
             wanted["FifoQueue"] = "true"
         if request.maximum_receive_count is None:

@@ -7,7 +7,7 @@ import pytest
 
 from eventflow.model import limits
 from eventflow.model.destinations import Service
-from eventflow.testing.harness import Capability, CreatedQueue, QueueHarness, QueueRequest, case_name
+from eventflow.testing.harness import AN_HOUR, Capability, CreatedQueue, QueueHarness, QueueRequest, case_name
 from eventflow.testing.queue_cases import QUEUE_CASES, QueueCase
 from eventflow_local.message_queues import MESSAGE_BYTES
 from tests.contract.embedded import Embedded, Processes, skip_if_unable
@@ -24,6 +24,7 @@ COMMON = frozenset(
 )
 OF_SQS = frozenset({Capability.ATTRIBUTES, Capability.DEDUPLICATION, Capability.FIFO, Capability.MESSAGE_ATTRIBUTES})
 CAPABILITIES = {Service.SQS: COMMON | OF_SQS, Service.RABBITMQ: COMMON, Service.ACTIVEMQ: COMMON}
+HIDING_FOR_LONG = "hiding-for-long"
 TABLES = {Service.SQS: "queues", Service.RABBITMQ: "rabbitmq", Service.ACTIVEMQ: "activemq"}
 
 
@@ -37,7 +38,7 @@ def redriven(fifo: bool, maximum_receive_count: int) -> CreatedQueue:
 
 def queue_options(service: Service = Service.SQS) -> dict[str, dict[str, Any]]:
     """The environment's table of queues: redrive policies are declared there."""
-    options: dict[str, dict[str, Any]] = {}
+    options: dict[str, dict[str, Any]] = {HIDING_FOR_LONG: {"visibility_timeout_seconds": AN_HOUR}}
     for fifo, times in product((False, True) if service is Service.SQS else (False,), (1, 2)):
         queue = redriven(fifo, times)
         options[queue.name] = {"maximum_receive_count": times, "dead_letter_queue": queue.dead_letter_name}
@@ -48,6 +49,8 @@ def queue_harness(processes: Processes, service: Service = Service.SQS) -> Queue
     numbers = count(1)
 
     async def create(request: QueueRequest) -> CreatedQueue:
+        if request.visibility_timeout_seconds == AN_HOUR:
+            return CreatedQueue(name=HIDING_FOR_LONG)
         if request.maximum_receive_count is not None:
             return redriven(request.fifo, request.maximum_receive_count)
         return CreatedQueue(name=f"queue-{next(numbers)}{'.fifo' if request.fifo else ''}")
