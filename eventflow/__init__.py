@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         UnavailableError,
     )
     from eventflow.events.activemq import ActiveMQEvent, ActiveMQMessage
+    from eventflow.events.alb import AlbEvent
     from eventflow.events.alexa import AlexaEvent, AlexaResponse
     from eventflow.events.cloudformation import CloudFormationEvent, CustomResource
     from eventflow.events.cloudfront import CloudFrontEvent, EdgeRequest, EdgeResponse
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from eventflow.events.kinesis import KinesisRecord, KinesisStreamEvent
     from eventflow.events.lex import LexEvent, LexResponse
     from eventflow.events.rabbitmq import RabbitMQEvent, RabbitMQMessage
+    from eventflow.events.rest import RestEvent
     from eventflow.events.s3 import S3Event
     from eventflow.events.schedule import ScheduledEvent
     from eventflow.events.sns import SnsEvent
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from eventflow.plan.environment import Environment, load_environment
     from eventflow.plan.plan import Plan
     from eventflow.policy.patterns import EventPattern
+    from eventflow.triggers.alb import on_alb
     from eventflow.triggers.alexa import on_alexa
     from eventflow.triggers.cloudformation import on_cloudformation
     from eventflow.triggers.cloudfront import on_cloudfront
@@ -90,11 +93,13 @@ if TYPE_CHECKING:
     from eventflow.triggers.dynamodb import on_dynamodb_stream, on_dynamodb_stream_batch
     from eventflow.triggers.eventbridge import on_eventbridge
     from eventflow.triggers.function import function
+    from eventflow.triggers.function_url import on_function_url
     from eventflow.triggers.http import on_http
     from eventflow.triggers.kafka import on_kafka, on_kafka_batch
     from eventflow.triggers.kinesis import on_kinesis, on_kinesis_batch
     from eventflow.triggers.lex import on_lex
     from eventflow.triggers.mq import on_mq, on_mq_batch
+    from eventflow.triggers.rest import on_rest
     from eventflow.triggers.s3 import on_s3
     from eventflow.triggers.schedule import on_schedule
     from eventflow.triggers.sns import on_sns
@@ -125,6 +130,7 @@ _HOMES = {
     "UnavailableError": "eventflow.errors",
     "ActiveMQEvent": "eventflow.events.activemq",
     "ActiveMQMessage": "eventflow.events.activemq",
+    "AlbEvent": "eventflow.events.alb",
     "AlexaEvent": "eventflow.events.alexa",
     "AlexaResponse": "eventflow.events.alexa",
     "CloudFormationEvent": "eventflow.events.cloudformation",
@@ -168,6 +174,7 @@ _HOMES = {
     "LexResponse": "eventflow.events.lex",
     "RabbitMQEvent": "eventflow.events.rabbitmq",
     "RabbitMQMessage": "eventflow.events.rabbitmq",
+    "RestEvent": "eventflow.events.rest",
     "S3Event": "eventflow.events.s3",
     "ScheduledEvent": "eventflow.events.schedule",
     "SnsEvent": "eventflow.events.sns",
@@ -185,6 +192,7 @@ _HOMES = {
     "load_environment": "eventflow.plan.environment",
     "Plan": "eventflow.plan.plan",
     "EventPattern": "eventflow.policy.patterns",
+    "on_alb": "eventflow.triggers.alb",
     "on_alexa": "eventflow.triggers.alexa",
     "on_cloudformation": "eventflow.triggers.cloudformation",
     "on_cloudfront": "eventflow.triggers.cloudfront",
@@ -202,6 +210,7 @@ _HOMES = {
     "on_dynamodb_stream_batch": "eventflow.triggers.dynamodb",
     "on_eventbridge": "eventflow.triggers.eventbridge",
     "function": "eventflow.triggers.function",
+    "on_function_url": "eventflow.triggers.function_url",
     "on_http": "eventflow.triggers.http",
     "on_kafka": "eventflow.triggers.kafka",
     "on_kafka_batch": "eventflow.triggers.kafka",
@@ -210,6 +219,7 @@ _HOMES = {
     "on_lex": "eventflow.triggers.lex",
     "on_mq": "eventflow.triggers.mq",
     "on_mq_batch": "eventflow.triggers.mq",
+    "on_rest": "eventflow.triggers.rest",
     "on_s3": "eventflow.triggers.s3",
     "on_schedule": "eventflow.triggers.schedule",
     "on_sns": "eventflow.triggers.sns",
@@ -222,6 +232,7 @@ __all__ = [
     "ActiveMQEvent",
     "ActiveMQMessage",
     "AdapterError",
+    "AlbEvent",
     "AlexaEvent",
     "AlexaResponse",
     "App",
@@ -285,6 +296,7 @@ __all__ = [
     "RabbitMQMessage",
     "RequestTooLargeError",
     "ResourceNotFoundError",
+    "RestEvent",
     "S3Event",
     "ScheduledEvent",
     "ServiceError",
@@ -303,6 +315,7 @@ __all__ = [
     "VerifyAuthChallengeResponse",
     "function",
     "load_environment",
+    "on_alb",
     "on_alexa",
     "on_cloudformation",
     "on_cloudfront",
@@ -312,6 +325,7 @@ __all__ = [
     "on_dynamodb_stream",
     "on_dynamodb_stream_batch",
     "on_eventbridge",
+    "on_function_url",
     "on_http",
     "on_kafka",
     "on_kafka_batch",
@@ -320,6 +334,7 @@ __all__ = [
     "on_lex",
     "on_mq",
     "on_mq_batch",
+    "on_rest",
     "on_s3",
     "on_schedule",
     "on_sns",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from eventflow.model.function import FunctionDefinition, FunctionSettings
+    from eventflow.model.http import HttpSource
     from eventflow.model.mapping import QueueMapping, StreamMapping
     from eventflow.model.subscriptions import Subscription
     from eventflow.model.trigger import Trigger
@@ -113,7 +114,11 @@ def _trigger(trigger: Trigger, plan: Plan) -> TriggerDescription:
     embedded_here = adapter in ("", embedded.ADAPTER)
     native = frozenset() if embedded_here else NATIVE.get(trigger.service, frozenset())
     left = frozenset() if embedded_here else LEFT.get(trigger.service, frozenset())
-    values = {**_mapping_values(trigger.mapping), **_subscription_values(trigger.subscription(""))}
+    values = {
+        **_mapping_values(trigger.mapping),
+        **_subscription_values(trigger.subscription("")),
+        **_http_values(trigger.http),
+    }
     return TriggerDescription(
         decorator=trigger.decorator,
         model=trigger.invocation_model,
@@ -142,6 +147,13 @@ def _subscription_values(subscription: Subscription | None) -> dict[str, str]:
     named = {field.name: getattr(subscription, field.name) for field in fields(subscription)}
     general = ("name", "subscriber", "service", "mapping")
     return {name: _text(value) for name, value in named.items() if name not in general and _says_something(value)}
+
+
+def _http_values(source: HttpSource | None) -> dict[str, str]:
+    if source is None:
+        return {}
+    named = {field.name: getattr(source, field.name) for field in fields(source) if field.name != "route_key"}
+    return {name: _text(value) for name, value in named.items() if _says_something(value)}
 
 
 def _says_something(value: Any) -> bool:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from eventflow.cli import embedded
 from eventflow.cli.description import takes_asynchronous_events
-from eventflow.model import limits
 from eventflow.model.destinations import Service
 from eventflow.model.invocation import InvocationType
 from eventflow.model.mapping import StreamMapping
@@ -235,10 +234,9 @@ def _above_reserved(plan: Plan) -> Iterator[Found]:
 def _http_timeout(plan: Plan) -> Iterator[Found]:
     for route in plan.routes:
         timeout = route.endpoint.function.settings.timeout_seconds
-        if timeout > limits.HTTP_INTEGRATION_SECONDS:
-            message = (
-                f"timeout_seconds={timeout:g}, but an HTTP API gives up after {limits.HTTP_INTEGRATION_SECONDS:g} s"
-            )
+        waits = route.source.waits_seconds
+        if timeout > waits:
+            message = f"timeout_seconds={timeout:g}, but API Gateway gives up after {waits:g} s"
             mend = f"answer sooner, and go on in a function invoked with {InvocationType.EVENT}"
             yield _where(route.endpoint.function, route.endpoint.trigger), message, mend
 

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from eventflow.events._codec import Codec
 
 SENDERS: Final = (
+    Service.ALB,
+    Service.FUNCTION_URL,
     Service.HTTP,
+    Service.HTTP_V1,
+    Service.REST,
     Service.COGNITO,
     Service.CLOUDFORMATION,
     Service.ALEXA,
@@ -33,11 +37,15 @@ SENDERS: Final = (
 """The services that send events, from those that are told by the surest sign to the vaguest. The codec of
 ``Service.SQS`` is ``SQS`` in the module ``sqs``."""
 
+_MODULES: Final = {Service.FUNCTION_URL: "http", Service.HTTP_V1: "rest"}
+"""Where the codec is, if not in the module of its own name: it shares a model."""
+
 
 @cache
 def codec_for(service: Service) -> Codec:
     """The codec of a service's events. Raises ValueError for a service that sends none."""
     if service not in SENDERS:
         raise ValueError(f"{service} sends no events of its own")
-    codec: Codec = getattr(import_module(f"eventflow.events.{service}"), Service(service).name)
+    service = Service(service)
+    codec: Codec = getattr(import_module(f"eventflow.events.{_MODULES.get(service, service)}"), service.name)
     return codec

@@ -59,11 +59,6 @@ def _is_websocket(wire: JsonObject) -> bool:
     return _context("connectionId", "eventType")(wire) and not is_authorizer(wire)
 
 
-def _is_rest(wire: JsonObject) -> bool:
-    named = {"httpMethod", "resource"} <= wire.keys() and "identity" in _object(wire, "requestContext")
-    return named and not is_authorizer(wire)
-
-
 def _is_object_lambda(wire: JsonObject) -> bool:
     contexts = {"getObjectContext", "headObjectContext", "listObjectsContext", "listObjectsV2Context"}
     return not contexts.isdisjoint(wire)
@@ -75,12 +70,10 @@ def _is_firehose(wire: JsonObject) -> bool:
 
 
 SIGNS: Final = (
-    Sign("alb", "AlbEvent", _context("elb")),
     Sign("vpc_lattice", "VpcLatticeEvent", _context("serviceNetworkArn")),
     Sign("vpc_lattice", "VpcLatticeV1Event", _keys("raw_path", "query_string_parameters")),
     Sign("authorizer", "AuthorizerEvent", is_authorizer),
     Sign("websocket", "WebSocketEvent", _is_websocket),
-    Sign("rest", "RestEvent", _is_rest),
     Sign("ses", "SesEvent", _record_of("ses")),
     Sign("codecommit", "CodeCommitEvent", _record_of("codecommit")),
     Sign("alexa", "SmartHomeEvent", _is_smart_home),

@@ -5,52 +5,28 @@ Source: API Gateway guide: http-api-develop-integrations-lambda.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs
 
-from pydantic import ConfigDict, Field, PlainSerializer, WrapValidator
-from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
+from pydantic import Field
 
 from eventflow.events._base import EventModel
-from eventflow.events._codec import EventCodec
-from eventflow.events._wire import decode_base64, is_authorizer
+from eventflow.events._camel import CamelModel
+from eventflow.events._requests import RequestCodec, RequestModel, StringMap, request_context
+from eventflow.events._wire import is_authorizer
 from eventflow.model.destinations import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from eventflow.events._codec import UserData
     from eventflow.model.json import JsonObject
 
 
-class _NullMap(dict[str, str]):
-    """An empty map that was null on the wire and is written as null again."""
-
-
-def _read_map(value: Any, read: Callable[[Any], dict[str, str]]) -> dict[str, str]:
-    return _NullMap() if value is None else read(value)
-
-
-def _write_map(value: dict[str, str]) -> dict[str, str] | None:
-    return None if isinstance(value, _NullMap) else value
-
-
-# API Gateway leaves these maps out when they are empty; samples and tools write null.
-StringMap = Annotated[dict[str, str], WrapValidator(_read_map), PlainSerializer(_write_map)]
-
-
-class CertificateValidity(EventModel):
-    model_config = ConfigDict(alias_generator=to_camel)
-
+class CertificateValidity(CamelModel):
     not_before: str
     not_after: str
 
 
-class ClientCertificate(EventModel):
+class ClientCertificate(CamelModel):
     """The client's certificate, with mutual TLS."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
 
     client_cert_pem: str | None = None
     subject_dn: str | None = Field(default=None, alias="subjectDN")
@@ -59,9 +35,7 @@ class ClientCertificate(EventModel):
     validity: CertificateValidity | None = None
 
 
-class HttpAuthentication(EventModel):
-    model_config = ConfigDict(alias_generator=to_camel)
-
+class HttpAuthentication(CamelModel):
     client_cert: ClientCertificate | None = None
 
 
@@ -72,18 +46,14 @@ class JwtAuthorizer(EventModel):
     scopes: list[str] | None = None
 
 
-class CognitoIdentity(EventModel):
-    model_config = ConfigDict(alias_generator=to_camel)
-
+class CognitoIdentity(CamelModel):
     amr: list[str] | None = None
     identity_id: str | None = None
     identity_pool_id: str | None = None
 
 
-class IamAuthorizer(EventModel):
+class IamAuthorizer(CamelModel):
     """Who signed the request, with IAM authorization."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
 
     access_key: str | None = None
     account_id: str | None = None
@@ -102,10 +72,8 @@ class HttpAuthorizer(EventModel):
     iam: IamAuthorizer | None = None
 
 
-class HttpDescription(EventModel):
+class HttpDescription(CamelModel):
     """The request line and where it came from. ``path`` includes the stage, as ``raw_path`` does."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
 
     method: str
     path: str
@@ -114,10 +82,8 @@ class HttpDescription(EventModel):
     user_agent: str | None = None
 
 
-class HttpRequestContext(EventModel):
+class HttpRequestContext(CamelModel):
     """What API Gateway knows of a request. ``time_epoch`` is in milliseconds."""
-
-    model_config = ConfigDict(alias_generator=to_camel)
 
     http: HttpDescription
     stage: str
@@ -133,13 +99,11 @@ class HttpRequestContext(EventModel):
     authorizer: HttpAuthorizer | None = None
 
 
-class HttpEvent(EventModel):
+class HttpEvent(RequestModel):
     """One HTTP request, payload format 2.0. Header names are lower-case.
 
     ``query_string_parameters`` joins the values of a repeated name with commas; ``query`` keeps them apart.
     """
-
-    model_config = ConfigDict(alias_generator=to_camel)
 
     version: str
     route_key: str
@@ -151,8 +115,6 @@ class HttpEvent(EventModel):
     path_parameters: StringMap = Field(default_factory=dict)
     stage_variables: StringMap = Field(default_factory=dict)
     request_context: HttpRequestContext
-    body: str | None = None
-    is_base64_encoded: bool = False
 
     @property
     def method(self) -> str:
@@ -176,35 +138,35 @@ class HttpEvent(EventModel):
     def source_ip(self) -> str | None:
         return self.request_context.http.source_ip
 
-    @property
-    def body_bytes(self) -> bytes:
-        """The body as the client sent it; empty when there was none."""
-        if self.body is None:
-            return b""
-        return decode_base64(self.body) if self.is_base64_encoded else self.body.encode()
-
     def header(self, name: str) -> str | None:
         """A header's value, whatever the case of ``name``; repeated headers are joined with commas."""
         return self.headers.get(name.lower())
 
-    def json(self) -> Any:  # type: ignore[override]  # pydantic's own `json` is its deprecated serialiser
-        """The body parsed as JSON. Raises ValueError if it is not JSON."""
-        return from_json(self.body_bytes, allow_inf_nan=False)
+
+def _is_version_2(wire: JsonObject) -> bool:
+    return wire.get("version") == "2.0" and "http" in request_context(wire) and not is_authorizer(wire)
 
 
-class HttpCodec(EventCodec):
+def _is_function_url(wire: JsonObject) -> bool:
+    domain = request_context(wire).get("domainName")
+    return isinstance(domain, str) and ".lambda-url." in domain
+
+
+class HttpCodec(RequestCodec):
     service: ClassVar[Service] = Service.HTTP
     event_model: ClassVar[type[EventModel]] = HttpEvent
-    payload_name: ClassVar[str | None] = "the request body"
 
     def recognises(self, wire: JsonObject) -> bool:
-        context = wire.get("requestContext")
-        is_request = wire.get("version") == "2.0" and isinstance(context, dict) and "http" in context
-        return is_request and not is_authorizer(wire)
+        return _is_version_2(wire) and not _is_function_url(wire)
 
-    def payload(self, wire: JsonObject) -> UserData:
-        body: str | None = wire.get("body")
-        return decode_base64(body) if body is not None and wire.get("isBase64Encoded") else body
+
+class FunctionUrlCodec(RequestCodec):
+    service: ClassVar[Service] = Service.FUNCTION_URL
+    event_model: ClassVar[type[EventModel]] = HttpEvent
+
+    def recognises(self, wire: JsonObject) -> bool:
+        return _is_version_2(wire) and _is_function_url(wire)
 
 
 HTTP = HttpCodec()
+FUNCTION_URL = FunctionUrlCodec()

@@ -34,6 +34,15 @@ class Service(StrEnum):
     ALEXA = "alexa"
     LEX = "lex"
     CLOUDFRONT = "cloudfront"
+    HTTP_V1 = "http_v1"
+    """HTTP APIs, payload format 1.0."""
+    REST = "rest"
+    FUNCTION_URL = "function_url"
+    ALB = "alb"
+
+
+HTTP_SERVICES: Final = frozenset({Service.HTTP, Service.HTTP_V1, Service.REST, Service.FUNCTION_URL, Service.ALB})
+"""Those whose events are HTTP requests."""
 
 
 @dataclass(frozen=True, slots=True)

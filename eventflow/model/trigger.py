@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from eventflow.errors import Problem
     from eventflow.model.destinations import Destination
+    from eventflow.model.http import HttpSource
     from eventflow.model.json import JsonObject
     from eventflow.model.mapping import QueueMapping, StreamMapping
     from eventflow.model.subscriptions import Subscription
@@ -99,6 +100,11 @@ class Trigger(ABC):
     @property
     def mapping(self) -> QueueMapping | StreamMapping | None:
         """The settings of the event source mapping; ``None`` unless the source is polled."""
+        return None
+
+    @property
+    def http(self) -> HttpSource | None:
+        """Which requests are meant; ``None`` unless events are HTTP requests."""
         return None
 
     @property

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from eventflow.errors import ConfigurationError, InvalidEventPatternError, Problem
 from eventflow.events import codec_for
-from eventflow.model.destinations import Service
 from eventflow.model.mapping import QueueMapping, StreamMapping
 from eventflow.model.subscriptions import QueueSubscription, StreamSubscription
 from eventflow.plan.checks import app_problems, duplicate_problems, exclusive_problems, function_problems
 from eventflow.plan.endpoints import DIRECT, direct_endpoint, trigger_endpoint
+from eventflow.plan.http_conflicts import http_problems
 from eventflow.plan.plan import (
     FunctionPlan,
     Lifespan,
@@ -22,7 +22,6 @@ from eventflow.plan.plan import (
     RoutePlan,
     StreamPlan,
 )
-from eventflow.policy.routes import RouteTable, parse_route_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +65,7 @@ def build_plan(
         wiring.problems += function_problems(definition, names)
         wiring.problems += duplicate_problems(definition)
         _wire_function(definition, wiring)
-    wiring.problems += _route_problems(wiring.routes)
+    wiring.problems += http_problems(wiring.routes)
     if wiring.problems:
         raise ConfigurationError(wiring.problems)
     return Plan(
@@ -74,7 +73,6 @@ def build_plan(
         environment=environment,
         functions=wiring.functions,
         routes=tuple(wiring.routes),
-        route_table=RouteTable([(parse_route_key(route.route_key), route) for route in wiring.routes]),
         notifications=tuple(wiring.notifications),
         queues=tuple(wiring.queues),
         streams=tuple(wiring.streams),
@@ -114,8 +112,8 @@ def _missed_by_all(endpoints: Sequence[Endpoint]) -> list[Problem]:
 
 
 def _wire_trigger(trigger: Trigger, endpoint: Endpoint, wiring: _Wiring) -> None:
-    if trigger.service is Service.HTTP:
-        wiring.routes.append(RoutePlan(route_key=trigger.name, endpoint=endpoint))
+    if trigger.http is not None:
+        wiring.routes.append(RoutePlan(source=trigger.http, endpoint=endpoint))
         return
     opened_by = trigger.opened_by
     if opened_by is None:
@@ -153,21 +151,3 @@ def _mapping_parts(trigger: Trigger, wiring: _Wiring) -> dict[str, Any]:
         wiring.problems.append(Problem(where=trigger.decorator, field="filters", message=str(exc)))
         filters = FilterCriteria((), codec.filter_rules)
     return {"codec": codec, "filters": filters}
-
-
-def _route_problems(routes: Sequence[RoutePlan]) -> list[Problem]:
-    """Two handlers on one route: ``{id}`` and ``{name}`` in the same place are the same route."""
-    table = RouteTable([(parse_route_key(route.route_key), route) for route in routes])
-    return [
-        Problem(
-            where=_place(second),
-            message=f"answers the same route as {_place(first)}",
-            hint="give one of them another method or path",
-        )
-        for first, second in table.conflicts()
-    ]
-
-
-def _place(route: RoutePlan) -> str:
-    endpoint = route.endpoint
-    return f"{endpoint.function.where} {endpoint.trigger.decorator if endpoint.trigger else ''}"

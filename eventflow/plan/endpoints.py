@@ -6,12 +6,12 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.events import EventCodec, codec_for
-from eventflow.model.destinations import Service
+from eventflow.model.http import HttpApiRoute, RestApiRoute
 from eventflow.model.records import SourceIdentity
 from eventflow.model.trigger import InvocationModel
 from eventflow.plan.endpoint import ArgumentShapes, Endpoint, compile_call
 from eventflow.plan.shapes import DirectShapes, EventShapes, HttpShapes, RecordShapes
-from eventflow.policy.routes import parse_route_key
+from eventflow.policy.routes import ANY, parse_route_key
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eventflow.errors import Problem
     from eventflow.model.context import Context
     from eventflow.model.function import FunctionDefinition
+    from eventflow.model.http import HttpSource
     from eventflow.model.trigger import Trigger
     from eventflow.plan.endpoint import Call
 
@@ -50,18 +51,24 @@ def opened_endpoint(endpoint: Endpoint, identity: SourceIdentity) -> Endpoint:
 
 
 def _shapes(trigger: Trigger, identity: SourceIdentity) -> ArgumentShapes:
-    if trigger.service is Service.HTTP:
-        try:
-            route = parse_route_key(trigger.name)
-        except ValueError:  # the trigger's own problems() reports a bad route key
-            return HttpShapes("ANY", ())
-        return HttpShapes(route.method, route.parameters)
     codec: Any = codec_for(trigger.service)
+    if trigger.http is not None:
+        return _http_shapes(trigger.http, codec)
     if trigger.per_record:
         return RecordShapes(codec, identity)
     if trigger.invocation_model is InvocationModel.POLLING:
         return EventShapes.batch(codec)
     return EventShapes.whole(codec)
+
+
+def _http_shapes(source: HttpSource, codec: EventCodec) -> HttpShapes:
+    if isinstance(source, HttpApiRoute | RestApiRoute):
+        try:
+            route = parse_route_key(source.route_key)
+        except ValueError:  # the trigger's own problems() reports a bad route key
+            return HttpShapes(codec.event_model, ANY, ())
+        return HttpShapes(codec.event_model, route.method, route.parameters)
+    return HttpShapes(codec.event_model, ANY, ())
 
 
 def _endpoint(

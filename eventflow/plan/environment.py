@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.model import limits
-from eventflow.model.destinations import Service
+from eventflow.model.destinations import HTTP_SERVICES, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -177,7 +177,7 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
 }
 
 _CALLERS: Final = (
-    Service.HTTP,
+    *HTTP_SERVICES,
     Service.COGNITO,
     Service.CLOUDFORMATION,
     Service.ALEXA,

@@ -1,4 +1,7 @@
-"""An HTTP request on its way to a handler: the event is built only if the handler asks for it."""
+"""An HTTP request on its way to a handler: the event is built only if the handler asks for it.
+
+Each flavour of HTTP has a class of its own for the event it makes.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+ACCOUNT_ID: Final = "000000000000"
+API_ID: Final = "local"
 
 _TEXT_TYPES: Final = ("text/", "application/json", "application/xml", "application/javascript")
 
@@ -92,7 +98,7 @@ class HttpRequest:
         wire["requestContext"] = self._context(headers)
         if self.path_parameters:
             wire["pathParameters"] = dict(self.path_parameters)
-        text, is_base64 = _encoded(self.body, headers.get("content-type", ""))
+        text, is_base64 = encoded(self.body, is_text=is_text(headers.get("content-type", "")))
         if text:
             wire["body"] = text
         wire["isBase64Encoded"] = is_base64
@@ -101,10 +107,10 @@ class HttpRequest:
     def _context(self, headers: Mapping[str, str]) -> dict[str, Any]:
         host = headers.get("host", "localhost")
         return {
-            "accountId": "000000000000",
-            "apiId": "local",
+            "accountId": ACCOUNT_ID,
+            "apiId": API_ID,
             "domainName": host,
-            "domainPrefix": host.split(".", 1)[0].split(":", 1)[0],
+            "domainPrefix": first_label(host),
             "http": {
                 "method": self.method,
                 "path": self.path,
@@ -115,7 +121,7 @@ class HttpRequest:
             "requestId": self.request_id,
             "routeKey": self.route_key,
             "stage": "$default",
-            "time": _access_log_time(int(self.time)),
+            "time": access_log_time(int(self.time)),
             "timeEpoch": int(self.time * 1000),
         }
 
@@ -139,8 +145,50 @@ class _EventRequest(HttpRequest):
         return self.wire().get("pathParameters") or {}
 
 
+class FunctionUrlRequest(HttpRequest):
+    """A request to a function's URL: payload format 2.0 with what is fixed there. Source: Lambda guide:
+    urls-invocation."""
+
+    __slots__ = ("domain",)
+
+    def __init__(self, *, domain: str, **facts: Any) -> None:
+        super().__init__(**facts)
+        self.domain = domain
+
+    def _build(self) -> dict[str, Any]:
+        wire = super()._build()
+        wire["headers"] |= forwarded(wire["headers"], self)
+        return wire
+
+    def _context(self, headers: Mapping[str, str]) -> dict[str, Any]:
+        context = super()._context(headers)
+        prefix = first_label(self.domain)
+        return context | {
+            "accountId": "anonymous", "apiId": prefix, "domainName": self.domain, "domainPrefix": prefix,
+        }  # fmt: skip
+
+
+def first_label(host: str) -> str:
+    """A host name up to its first dot or its port."""
+    return host.split(".", 1)[0].split(":", 1)[0]
+
+
+def forwarded(headers: Mapping[str, str], request: HttpRequest) -> dict[str, str]:
+    """The headers that AWS adds, under lower-case names. What a proxy in front of us found out is kept."""
+    seen = headers.get("x-forwarded-for")
+    host = headers.get("host", "")
+    identity = request.request_id.replace("-", "")[-24:].rjust(24, "0")
+    trace = f"Root=1-{int(request.time):08x}-{identity}"
+    return {
+        "x-amzn-trace-id": headers.get("x-amzn-trace-id", trace),
+        "x-forwarded-for": f"{seen}, {request.source_ip}" if seen else request.source_ip,
+        "x-forwarded-port": headers.get("x-forwarded-port") or host.rpartition("]")[2].partition(":")[2] or "80",
+        "x-forwarded-proto": headers.get("x-forwarded-proto", "http"),
+    }
+
+
 @lru_cache(maxsize=4)
-def _access_log_time(seconds: int) -> str:
+def access_log_time(seconds: int) -> str:
     """As the common log format has it. Writing it takes longer than the rest of an event, and the requests of a
     second share it."""
     return f"{datetime.fromtimestamp(seconds, tz=UTC):%d/%b/%Y:%H:%M:%S} +0000"
@@ -151,9 +199,9 @@ def is_text(content_type: str) -> bool:
     return content_type.strip().lower().startswith(_TEXT_TYPES) or not content_type
 
 
-def _encoded(body: bytes, content_type: str) -> tuple[str, bool]:
+def encoded(body: bytes, *, is_text: bool) -> tuple[str, bool]:
     """The body as it stands in an event, and whether that is base64. Text that cannot be decoded is not text."""
-    if is_text(content_type) or not body:
+    if is_text or not body:
         try:
             return body.decode(), False
         except UnicodeDecodeError:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from eventflow.events._codec import RecordCodec
     from eventflow.model.destinations import Destination
     from eventflow.model.function import FunctionDefinition
+    from eventflow.model.http import HttpSource
     from eventflow.model.invocation import Invocation
     from eventflow.model.mapping import QueueMapping, StreamMapping
     from eventflow.model.outcome import Outcome
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from eventflow.plan.endpoint import Endpoint
     from eventflow.plan.environment import Environment
     from eventflow.policy.filtering import FilterCriteria
-    from eventflow.policy.routes import RouteTable
 
 InvocationHandler: TypeAlias = "Callable[[Invocation], Awaitable[Outcome]]"
 Middleware: TypeAlias = "Callable[[InvocationHandler], InvocationHandler]"
@@ -30,9 +30,9 @@ Lifespan: TypeAlias = "Callable[[], AbstractAsyncContextManager[Any]]"
 
 
 class RoutePlan(NamedTuple):
-    """One HTTP route."""
+    """One way in for HTTP requests."""
 
-    route_key: str
+    source: HttpSource
     endpoint: Endpoint
 
 
@@ -86,7 +86,6 @@ class Plan:
     environment: Environment
     functions: Mapping[str, FunctionPlan]
     routes: tuple[RoutePlan, ...]
-    route_table: RouteTable[RoutePlan]
     notifications: tuple[NotificationPlan, ...]
     queues: tuple[QueuePlan, ...]
     streams: tuple[StreamPlan, ...]

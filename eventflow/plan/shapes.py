@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.errors import EventValidationError
 from eventflow.events._codec import EventCodec
-from eventflow.events.http import HttpEvent
 from eventflow.plan.endpoint import UnsatisfiableError
 from eventflow.plan.validation import model_validator, payload_getter, value_validator
 
@@ -96,10 +95,11 @@ _BODYLESS: Final = frozenset({"GET", "HEAD"})
 class HttpShapes:
     """An HTTP request: the event, its body, and its path parameters by name."""
 
-    offers = "HttpEvent, a path parameter by name, one model for the body, dict, or Context"
     payload_name = "the request body"
 
-    def __init__(self, method: str, path_parameters: Collection[str]) -> None:
+    def __init__(self, model: type[EventModel], method: str, path_parameters: Collection[str]) -> None:
+        self.offers = f"{model.__name__}, a path parameter by name, one model for the body, dict, or Context"
+        self._model = model
         self._method = method
         self._path_parameters = path_parameters
 
@@ -107,7 +107,7 @@ class HttpShapes:
         return lambda request: request.wire()
 
     def model(self, model: type[EventModel]) -> Getter | None:
-        if not issubclass(model, HttpEvent):
+        if not issubclass(model, self._model):
             return None
         validate = model_validator(model, of="the event")
         return lambda request: validate(request.wire())
@@ -129,7 +129,7 @@ class HttpShapes:
         if self._method in _BODYLESS:
             raise UnsatisfiableError(
                 f"would be the body, and a {self._method} request has none; "
-                "query parameters are event.query_string_parameters of an HttpEvent",
+                f"query parameters are event.query_string_parameters of a {self._model.__name__}",
                 meant=getter is not None,
             )
         return getter

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from eventflow.errors import FunctionNotFoundError
 from eventflow.events import codec_for
 from eventflow.model.context import FunctionEnvironment
-from eventflow.model.destinations import Service
+from eventflow.model.destinations import HTTP_SERVICES, Service
 from eventflow.plan.endpoints import opened_endpoint
 from eventflow.plan.http_request import HttpRequest
 from eventflow.plan.record_batches import batch_endpoint
@@ -60,7 +60,7 @@ class RunningFunction:
 
 def subject_of(entry: Entry, wire: Any) -> Any:
     """What an entry is called with, from an event's decoded JSON."""
-    return HttpRequest.from_wire(wire) if entry.source == Service.HTTP and isinstance(wire, dict) else wire
+    return HttpRequest.from_wire(wire) if entry.source in HTTP_SERVICES and isinstance(wire, dict) else wire
 
 
 class Functions(Mapping[str, RunningFunction]):

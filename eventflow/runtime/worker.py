@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from eventflow.errors import EventValidationError
 from eventflow.events import codec_for
 from eventflow.model.context import Caller, Client, ClientContext, Context, FunctionEnvironment
-from eventflow.model.destinations import Service
+from eventflow.model.destinations import HTTP_SERVICES, Service
 from eventflow.model.function import FunctionDefinition, FunctionSettings
 from eventflow.model.records import SourceIdentity
 from eventflow.plan.endpoints import direct_endpoint, trigger_endpoint
@@ -93,7 +93,7 @@ def _subject(endpoint: Endpoint, event: Any) -> Any:
     if endpoint.per_record:
         codec: Any = codec_for(Service(endpoint.source))
         return codec.records(event)[0]
-    if endpoint.source == Service.HTTP and isinstance(event, dict):
+    if endpoint.source in HTTP_SERVICES and isinstance(event, dict):
         return HttpRequest.from_wire(event)
     return event
 

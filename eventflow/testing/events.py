@@ -42,6 +42,10 @@ from eventflow.model.destinations import NO_ATTRIBUTES
 from eventflow.model.mapping import StreamViewType
 from eventflow.model.message_queues import DEFAULT_VIRTUAL_HOST, QueueAddress
 from eventflow.model.records import QueueRecord, SourceIdentity, StreamRecord
+from eventflow.testing.http_events import HTTP_EVENT_FACTORIES
+from eventflow.testing.http_events import alb_event as alb_event
+from eventflow.testing.http_events import function_url_event as function_url_event
+from eventflow.testing.http_events import rest_event as rest_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -726,7 +730,7 @@ def _code_hook(source: str, description: str) -> EventFactory:
     )
 
 
-EVENT_FACTORIES: Final[Mapping[tuple[str, str], EventFactory]] = {
+_FACTORIES: Final[Mapping[tuple[str, str], EventFactory]] = {
     ("activemq", "messages"): EventFactory(
         "A message of an ActiveMQ queue",
         lambda body, **options: activemq_event(body, **options),
@@ -824,4 +828,7 @@ EVENT_FACTORIES: Final[Mapping[tuple[str, str], EventFactory]] = {
         {"body": MESSAGE, "queue": "example-queue", "region": REGION},
     ),
 }
+EVENT_FACTORIES: Final[Mapping[tuple[str, str], EventFactory]] = dict(
+    sorted({**_FACTORIES, **{names: EventFactory(*made) for names, made in HTTP_EVENT_FACTORIES.items()}}.items())
+)
 """By source and event, as ``sam local generate-event`` names them, and by eventflow's own names."""

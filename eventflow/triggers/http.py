@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from eventflow.model.destinations import Service
+from eventflow.model.http import PAYLOAD_FORMAT_VERSIONS, HttpApiRoute
 from eventflow.model.trigger import InvocationModel, Trigger
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from eventflow.errors import Problem
+    from eventflow.model.http import PayloadFormatVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,28 +25,41 @@ class HttpTrigger(Trigger):
     service: ClassVar[Service] = Service.HTTP
     invocation_model: ClassVar[InvocationModel] = InvocationModel.SYNCHRONOUS
 
-    route_key: str
+    http: HttpApiRoute
 
     @property
     def name(self) -> str:
-        return self.route_key
+        return self.http.route_key
 
     @property
     def decorator(self) -> str:
-        return f'@on_http("{self.route_key}")'
+        return f'@on_http("{self.name}")'
 
     def problems(self, where: str) -> Iterator[Problem]:
         from eventflow.policy.routes import parse_route_key  # whoever only declares (in Lambda) never checks
 
-        yield from Checker(where).parses("route", lambda: parse_route_key(self.route_key))
+        check = Checker(where)
+        yield from check.parses("route", lambda: parse_route_key(self.name))
+        yield from check.one_of("payload_format_version", self.http.payload_format_version, PAYLOAD_FORMAT_VERSIONS)
 
 
-def on_http(route_key: str) -> Callable[[F], F]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpV1Trigger(HttpTrigger):
+    """One route whose function gets payload format 1.0."""
+
+    service: ClassVar[Service] = Service.HTTP_V1
+
+
+def on_http(route_key: str, *, payload_format_version: PayloadFormatVersion = "2.0") -> Callable[[F], F]:
     """Answer HTTP requests that match ``route_key``: ``"GET /orders/{id}"``, ``"ANY /{proxy+}"``, ``"$default"``.
 
     The handler may take :class:`~eventflow.events.HttpEvent`; path parameters by name; the body as a pydantic
     model or any type pydantic validates; or nothing annotated, for the raw event (payload format 2.0).
     It returns any JSON value, a pydantic model, or ``{"statusCode", "headers", "cookies", "body",
     "isBase64Encoded"}``.
+
+    With ``payload_format_version="1.0"`` the event is a :class:`~eventflow.events.RestEvent`, and what is returned
+    has to have a ``statusCode``; it may have ``multiValueHeaders``.
     """
-    return mark_with_trigger(HttpTrigger(route_key=route_key))
+    route = HttpApiRoute(route_key=route_key, payload_format_version=payload_format_version)
+    return mark_with_trigger((HttpV1Trigger if payload_format_version == "1.0" else HttpTrigger)(http=route))

@@ -17,7 +17,8 @@ WHOLE_RESPONSE: Final = "eventflow.whole_response"
 """An ASGI extension of our own server: a function that takes a status, valid headers and the body, and returns
 whether it sent them."""
 
-_BODYLESS: Final = frozenset({204, 304})
+BODYLESS: Final = frozenset({204, 304})
+"""Statuses of responses that have no body."""
 
 
 class Answer(NamedTuple):
@@ -33,13 +34,14 @@ def message(status: int, text: str) -> Answer:
     return Answer(status, (JSON,), json.dumps({"message": text}, separators=(",", ":")).encode())
 
 
-async def send_answer(scope: Scope, send: Send, answer: Answer, request_id: Header) -> None:
-    """Send an answer. A client that is gone by now gets nothing, and that is no error."""
+async def send_answer(scope: Scope, send: Send, answer: Answer, identity: Sequence[Header]) -> None:
+    """Send an answer with the headers that identify its request. A client that is gone by now gets nothing, which
+    is no error."""
     status, headers, body = answer
-    if status in _BODYLESS:
-        sent, body = [*headers, request_id], b""
+    if status in BODYLESS:
+        sent, body = [*headers, *identity], b""
     else:
-        sent = [*headers, (b"content-length", b"%d" % len(body)), request_id]
+        sent = [*headers, (b"content-length", b"%d" % len(body)), *identity]
         if scope["method"] == "HEAD":
             body = b""
     extensions = scope.get("extensions")

@@ -10,9 +10,10 @@ from urllib.parse import quote
 from eventflow.runtime.http.admin import PATHS, Admin
 from eventflow.runtime.http.answers import send_answer
 from eventflow.runtime.http.bodies import ClientGoneError
+from eventflow.runtime.http.flavours import HTTP_API, HttpApi
 from eventflow.runtime.http.invoke_api import PREFIXES, InvokeApi
 from eventflow.runtime.http.pushes import Pushes
-from eventflow.runtime.http.routes import SERVICE_UNAVAILABLE, Routes
+from eventflow.runtime.http.routes import Routes
 from eventflow.runtime.request_ids import request_ids
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class HttpApp:
         self._abandoned = False
         self._callers = callers
         self._next_request_id = request_ids()
-        self._routes = Routes(plan.routes, functions, clock)
+        self._routes = Routes(plan, functions, clock)
         self._invoke_api = InvokeApi(plan.environment, functions, accept, clock)
         self._prefixes = PREFIXES if invoke_api else ()
         self._pushes = Pushes(endpoints)
@@ -83,22 +84,23 @@ class HttpApp:
         raw_path = scope.get("raw_path")
         path = raw_path.decode("latin-1") if raw_path is not None else quote(scope["path"])
         request_id = self._next_request_id()
-        identity = (b"apigw-requestid", request_id.encode())
+        identity = HTTP_API.identity(request_id)
         try:
             if path.startswith(self._prefixes):
-                answer, identity = await self._invoke_api.answer(path, scope, receive, request_id)
+                answer, identifier = await self._invoke_api.answer(path, scope, receive, request_id)
+                identity = (identifier,)
             elif path in self._admin_paths:
                 answer = self._admin.answer(path, scope)
             elif path in self._push_paths:
                 answer = await self._pushes.answer(path, scope, receive)
             else:
-                answer = await self._routes.answer(scope["method"], path, scope, receive, request_id)
+                answer, identity = await self._routes.answer(scope["method"], path, scope, receive, request_id)
         except ClientGoneError:
             return
         except CancelledError:
             if not self._abandoned:
                 raise
-            answer = SERVICE_UNAVAILABLE
+            answer = HttpApi.gave_up
         await send_answer(scope, send, answer, identity)
 
 

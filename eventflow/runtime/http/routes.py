@@ -11,38 +11,32 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eventflow.errors import EventValidationError
-from eventflow.model import limits
 from eventflow.model.outcome import FunctionFailed, Outcome, Succeeded, Throttled
-from eventflow.plan.http_request import HttpRequest
-from eventflow.policy.routes import METHODS, Match, RouteTable, parse_route_key
+from eventflow.policy.routes import Match
 from eventflow.runtime.http.answers import JSON, Answer, message
 from eventflow.runtime.http.bodies import BodyTooLargeError, head_of, read_body
-from eventflow.runtime.http.results import answer_of
+from eventflow.runtime.http.flavours import HttpApi, flavour_of
+from eventflow.runtime.http.router import Router
 from eventflow.runtime.marshal import marshal_compact
 from eventflow.runtime.request_path import report_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from eventflow.plan.plan import RoutePlan
+    from eventflow.plan.http_request import HttpRequest
+    from eventflow.plan.plan import Plan
     from eventflow.ports import Clock
     from eventflow.runtime.functions import Functions
-    from eventflow.runtime.http.asgi import Receive, Scope
+    from eventflow.runtime.http.asgi import Header, Receive, Scope
+    from eventflow.runtime.http.flavours import Flavour
     from eventflow.runtime.invoker import Entry
 
 _log = logging.getLogger(__name__)
 
-NOT_FOUND: Final = message(404, "Not Found")
 REQUEST_TIMEOUT: Final = message(408, "Request Timeout")
-BODY_TOO_LARGE: Final = message(413, "Request Entity Too Large")
-HEAD_TOO_LARGE: Final = message(431, "Request Header Fields Too Large")
-TOO_MANY_REQUESTS: Final = message(429, "Too Many Requests")
-FUNCTION_ERROR: Final = message(500, "Internal Server Error")
-SERVICE_UNAVAILABLE: Final = message(503, "Service Unavailable")
+HEAD_TOO_LARGE: Final = HttpApi.head_too_large
 
 _REQUEST_LINE_EXTRAS: Final = len("  HTTP/1.1\r\n")
-_MEASURED_BODY_BYTES: Final = (limits.SYNCHRONOUS_REQUEST_BYTES - 2 * limits.HTTP_HEADER_BYTES) // 6
-"""A smaller body fits Lambda's request limit in any case: as JSON, no byte takes more than six."""
 
 
 class _Target(NamedTuple):
@@ -50,20 +44,24 @@ class _Target(NamedTuple):
 
     function_name: str
     entry: Entry
+    flavour: Flavour
+    waits_seconds: float
     slow: bool
 
 
 class Routes:
     """Answers requests with the functions of an app."""
 
-    def __init__(self, routes: Iterable[RoutePlan], functions: Functions, clock: Clock) -> None:
+    def __init__(self, plan: Plan, functions: Functions, clock: Clock) -> None:
         targets = []
-        for route in routes:
+        for route in plan.routes:
             function = functions[route.endpoint.function.name]
-            slow = function.settings.timeout_seconds > limits.HTTP_INTEGRATION_SECONDS
-            target = _Target(function.name, function.invoker.entry(route.endpoint), slow)
-            targets.append((parse_route_key(route.route_key), target))
-        self._table: RouteTable[_Target] = RouteTable(targets)
+            waits = route.source.waits_seconds
+            slow = function.settings.timeout_seconds > waits
+            entry = function.invoker.entry(route.endpoint)
+            target = _Target(function.name, entry, flavour_of(route, plan.environment), waits, slow)
+            targets.append((route.source, function.name, target))
+        self._router: Router[_Target] = Router(targets)
         self._clock = clock
         self._outliving: set[asyncio.Task[Outcome]] = set()
 
@@ -74,28 +72,36 @@ class Routes:
 
     def spells_out(self, path: str) -> bool:
         """Whether some route has this very path, not one that a parameter or ``$default`` stands for."""
-        found = [self._table.match(method, path) for method in METHODS]
-        keys = [match.route_key for match in found if isinstance(match, Match)]
-        return any(not key.parameters and not key.is_default for key in keys)
+        return self._router.spells_out(path)
 
-    async def answer(self, method: str, path: str, scope: Scope, receive: Receive, request_id: str) -> Answer:
-        """The answer to one request; ``path`` is still URL-encoded.
+    async def answer(
+        self, method: str, path: str, scope: Scope, receive: Receive, request_id: str
+    ) -> tuple[Answer, Sequence[Header]]:
+        """The answer to one request, and the headers that identify it; ``path`` is still URL-encoded.
 
         Raises ClientGoneError if the client left before its request was complete.
         """
+        found = self._router.find(method, path, scope)
+        if not isinstance(found, Match):
+            return found.flavour.not_found, found.flavour.identity(request_id)
+        flavour = found.target.flavour
+        return await self._answer(found, method, path, scope, receive, request_id), flavour.identity(request_id)
+
+    async def _answer(
+        self, match: Match[_Target], method: str, path: str, scope: Scope, receive: Receive, request_id: str
+    ) -> Answer:
+        target = match.target
+        flavour = target.flavour
         headers, query = scope["headers"], scope["query_string"]
         header_bytes, declared = head_of(headers)
-        if header_bytes + len(method) + len(path) + len(query) + _REQUEST_LINE_EXTRAS > limits.HTTP_HEADER_BYTES:
-            return HEAD_TOO_LARGE
-        match = self._table.match(method, path)
-        if not isinstance(match, Match):  # another method's path too: HTTP APIs know no 405
-            return NOT_FOUND
+        if header_bytes + len(method) + len(path) + len(query) + _REQUEST_LINE_EXTRAS > flavour.head_bytes:
+            return flavour.head_too_large
         try:
-            body = await read_body(receive, declared, limit=limits.HTTP_BODY_BYTES) if declared else b""
+            body = await read_body(receive, declared, limit=flavour.body_bytes) if declared else b""
         except BodyTooLargeError:
-            return BODY_TOO_LARGE
+            return flavour.body_too_large
         client = scope.get("client")
-        request = HttpRequest(
+        request = flavour.request(
             method=method,
             path=path,
             query_string=query.decode("latin-1"),
@@ -108,18 +114,18 @@ class Routes:
             request_id=request_id,
             time=self._clock.time(),
         )
-        if len(body) > _MEASURED_BODY_BYTES and len(marshal_compact(request.wire())) > limits.SYNCHRONOUS_REQUEST_BYTES:
-            return BODY_TOO_LARGE
-        target = match.target
+        refusal = flavour.refusal(request)
+        if refusal is not None:
+            return refusal
         outcome = await self._invoke_slow(target, request) if target.slow else await _invoke(target, request)
-        return SERVICE_UNAVAILABLE if outcome is None else _answer(outcome, target.function_name, request_id)
+        return flavour.gave_up if outcome is None else _answer(outcome, target, request)
 
     async def _invoke_slow(self, target: _Target, request: HttpRequest) -> Outcome | None:
         """Wait as long as a request may; ``None`` if the function goes on after that."""
         task = asyncio.get_running_loop().create_task(_invoke(target, request))
         self._outliving.add(task)
         task.add_done_callback(self._outliving.discard)
-        done, _ = await asyncio.wait({task}, timeout=limits.HTTP_INTEGRATION_SECONDS)
+        done, _ = await asyncio.wait({task}, timeout=target.waits_seconds)
         return task.result() if done else None
 
 
@@ -130,28 +136,28 @@ async def _invoke(target: _Target, request: HttpRequest) -> Outcome:
     return outcome
 
 
-def _answer(outcome: Outcome, function_name: str, request_id: str) -> Answer:
+def _answer(outcome: Outcome, target: _Target, request: HttpRequest) -> Answer:
     if type(outcome) is Succeeded:
-        return _answer_value(outcome.value, function_name, request_id)
+        return _answer_value(outcome.value, target, request)
     if isinstance(outcome, Throttled):
-        return TOO_MANY_REQUESTS
+        return target.flavour.throttled
     mistake = _clients_mistake(outcome)
-    return FUNCTION_ERROR if mistake is None else _bad_request(mistake)
+    return target.flavour.function_error if mistake is None else _bad_request(mistake)
 
 
-def _answer_value(value: Any, function_name: str, request_id: str) -> Answer:
+def _answer_value(value: Any, target: _Target, request: HttpRequest) -> Answer:
     try:
-        return answer_of(value)
+        return target.flavour.answer_of(value, request)
     except Exception as exc:  # noqa: BLE001 (the edge of user code: serialising runs the user's classes)
         _log.error(
             "%s returned %s, which is no HTTP response (request %s): %s",
-            function_name,
+            target.function_name,
             type(value).__name__,
-            request_id,
+            request.request_id,
             exc,
-            extra={"function_name": function_name, "function_request_id": request_id},
+            extra={"function_name": target.function_name, "function_request_id": request.request_id},
         )
-        return FUNCTION_ERROR
+        return target.flavour.no_answer(exc)
 
 
 def _clients_mistake(outcome: Outcome) -> EventValidationError | None:

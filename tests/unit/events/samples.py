@@ -60,6 +60,7 @@ DIRECTORY: Final = Path(__file__).parents[2] / "samples"
 
 SERVICES: Final[dict[str, type[EventModel]]] = {
     "activemq": ActiveMQEvent,
+    "alb": AlbEvent,
     "alexa": AlexaEvent,
     "cloudformation": CloudFormationEvent,
     "cloudfront": CloudFrontEvent,
@@ -67,11 +68,14 @@ SERVICES: Final[dict[str, type[EventModel]]] = {
     "documentdb": DocumentDBEvent,
     "dynamodb": DynamoDBStreamEvent,
     "eventbridge": EventBridgeEvent,
+    "function_url": HttpEvent,
     "http": HttpEvent,
+    "http_v1": RestEvent,
     "kafka": KafkaEvent,
     "kinesis": KinesisStreamEvent,
     "lex": LexEvent,
     "rabbitmq": RabbitMQEvent,
+    "rest": RestEvent,
     "s3": S3Event,
     "schedule": ScheduledEvent,
     "sns": SnsEvent,
@@ -80,7 +84,6 @@ SERVICES: Final[dict[str, type[EventModel]]] = {
 """Those with a decorator, and so with a codec."""
 
 OTHERS: Final[dict[str, type[EventModel]]] = {
-    "alb": AlbEvent,
     "alexa-smart-home": SmartHomeEvent,
     "appsync": AppSyncResolverEvent,
     "appsync-authorizer": AppSyncAuthorizerEvent,
@@ -98,7 +101,6 @@ OTHERS: Final[dict[str, type[EventModel]]] = {
     "iot-authorizer": IotAuthorizerEvent,
     "iot-provisioning": IotProvisioningEvent,
     "lex-v1": LexV1Event,
-    "rest": RestEvent,
     "s3-batch": S3BatchEvent,
     "s3-object-lambda": S3ObjectLambdaEvent,
     "s3-test": S3TestEvent,

@@ -41,7 +41,7 @@ NEW_YEAR = 1_767_225_600.123
 
 
 def http(name: str) -> HttpEvent:
-    return HttpEvent.model_validate(load("http", name))
+    return HttpEvent.model_validate(load("function_url" if name.startswith("function_url") else "http", name))
 
 
 def test_an_http_request_tells_its_method_path_and_origin() -> None:

@@ -13,6 +13,7 @@ from eventflow.testing.events import (
     EVENT_FACTORIES,
     EventFactory,
     activemq_event,
+    alb_event,
     alexa_event,
     cloudformation_event,
     cloudfront_event,
@@ -20,11 +21,13 @@ from eventflow.testing.events import (
     documentdb_event,
     dynamodb_stream_event,
     eventbridge_event,
+    function_url_event,
     http_event,
     kafka_event,
     kinesis_event,
     lex_event,
     rabbitmq_event,
+    rest_event,
     s3_event,
     scheduled_event,
     sns_event,
@@ -33,14 +36,17 @@ from eventflow.testing.events import (
 
 FACTORIES: list[Callable[..., EventModel]] = [
     activemq_event,
+    alb_event,
     alexa_event,
     documentdb_event,
     dynamodb_stream_event,
     eventbridge_event,
+    function_url_event,
     http_event,
     kafka_event,
     kinesis_event,
     rabbitmq_event,
+    rest_event,
     s3_event,
     scheduled_event,
     sns_event,
@@ -161,6 +167,11 @@ def test_a_field_that_a_kind_of_event_does_not_have_is_refused() -> None:
 
 
 def test_events_are_found_by_the_names_sam_users_know() -> None:
-    assert {("s3", "put"), ("s3", "delete"), ("sqs", "receive-message"), ("sns", "notification")} <= set(
-        EVENT_FACTORIES
-    )
+    assert {
+        ("apigateway", "aws-proxy"),
+        ("alb", "request"),
+        ("s3", "put"),
+        ("s3", "delete"),
+        ("sqs", "receive-message"),
+        ("sns", "notification"),
+    } <= set(EVENT_FACTORIES)

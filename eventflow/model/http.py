@@ -1,0 +1,70 @@
+"""How HTTP requests reach functions: the flavours, as values. Source: API Gateway, Lambda and ELB guides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal, TypeAlias
+
+from eventflow.model import limits
+
+PayloadFormatVersion: TypeAlias = Literal["2.0", "1.0"]
+PAYLOAD_FORMAT_VERSIONS: Final = ("2.0", "1.0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpApiRoute:
+    """A route of the app's HTTP API."""
+
+    waits_seconds: ClassVar[float] = limits.HTTP_INTEGRATION_SECONDS
+    """How long a request waits for the function."""
+
+    route_key: str
+    payload_format_version: PayloadFormatVersion = "2.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestApiRoute:
+    """A method of a resource of the app's REST API."""
+
+    waits_seconds: ClassVar[float] = limits.REST_INTEGRATION_SECONDS
+
+    route_key: str
+    binary_media_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionUrl:
+    """A host of the function's own."""
+
+    waits_seconds: ClassVar[float] = limits.MAXIMUM_TIMEOUT_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadBalancerRule:
+    """A rule of a load balancer's listener. Several values of a condition are alternatives, several conditions
+    are all needed; a rule without any is the listener's default action. A lower ``priority`` is asked first."""
+
+    waits_seconds: ClassVar[float] = limits.MAXIMUM_TIMEOUT_SECONDS
+
+    path_pattern: tuple[str, ...] = ()
+    host_header: tuple[str, ...] = ()
+    http_request_method: tuple[str, ...] = ()
+    http_header: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    query_string: tuple[tuple[str, str], ...] = ()
+    source_ip: tuple[str, ...] = ()
+    priority: int | None = None
+    multi_value_headers: bool = False
+
+    @property
+    def is_default(self) -> bool:
+        return not (
+            self.path_pattern
+            or self.host_header
+            or self.http_request_method
+            or self.http_header
+            or self.query_string
+            or self.source_ip
+        )
+
+
+HttpSource: TypeAlias = HttpApiRoute | RestApiRoute | FunctionUrl | LoadBalancerRule

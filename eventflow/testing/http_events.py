@@ -1,0 +1,148 @@
+"""HTTP events of the other flavours, made by what makes them when an app is served: see `eventflow.testing.events`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+from pydantic_core import to_json
+
+from eventflow.events.alb import AlbEvent
+from eventflow.events.http import HttpEvent
+from eventflow.events.rest import RestEvent
+from eventflow.plan.alb_request import AlbRequest, target_group_arn
+from eventflow.plan.http_request import FunctionUrlRequest
+from eventflow.plan.rest_request import HttpV1Request, RestRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from eventflow.plan.http_request import HttpRequest
+
+TIME: Final = 1_767_225_600.0
+_REQUEST_ID: Final = "00000000-0000-4000-8000-000000000001"
+
+
+def rest_event(
+    method: str = "GET",
+    path: str = "/",
+    *,
+    body: object = None,
+    query: Mapping[str, str | Sequence[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    resource: str | None = None,
+    path_parameters: Mapping[str, str] | None = None,
+    binary_media_types: Sequence[str] = (),
+    payload_format_version: str | None = None,
+    source_ip: str = "192.0.2.1",
+    time: float = TIME,
+) -> RestEvent:
+    """A request to a REST API; with ``payload_format_version="1.0"``, to an HTTP API that asks for this format.
+
+    A body that is neither text nor bytes is sent as JSON. ``resource`` is the template that ``path`` matched.
+    """
+    facts = _facts(method, path, body, query, headers, path_parameters, source_ip, time)
+    facts["route_key"] = f"{method} {resource or path}"
+    request: HttpRequest
+    if payload_format_version == "1.0":
+        request = HttpV1Request(**facts)
+    else:
+        request = RestRequest(binary_media_types=tuple(binary_media_types), **facts)
+    return RestEvent.model_validate(request.wire())
+
+
+def function_url_event(
+    method: str = "GET",
+    path: str = "/",
+    *,
+    body: object = None,
+    query: Mapping[str, str | Sequence[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    url_id: str = "example",
+    region: str = "us-east-1",
+    source_ip: str = "192.0.2.1",
+    time: float = TIME,
+) -> HttpEvent:
+    """A request to a function's URL. A body that is neither text nor bytes is sent as JSON."""
+    domain = f"{url_id}.lambda-url.{region}.on.aws"
+    facts = _facts(method, path, body, query, {"host": domain, **(headers or {})}, None, source_ip, time)
+    return HttpEvent.model_validate(FunctionUrlRequest(domain=domain, route_key="$default", **facts).wire())
+
+
+def alb_event(
+    method: str = "GET",
+    path: str = "/",
+    *,
+    body: object = None,
+    query: Mapping[str, str | Sequence[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    multi_value_headers: bool = False,
+    target_group: str = "example",
+    region: str = "us-east-1",
+    source_ip: str = "192.0.2.1",
+    time: float = TIME,
+) -> AlbEvent:
+    """A request through a load balancer. A body that is neither text nor bytes is sent as JSON."""
+    request = AlbRequest(
+        target_group=target_group_arn(target_group, region=region, account_id="123456789012"),
+        multi_value=multi_value_headers,
+        route_key="$default",
+        **_facts(method, path, body, query, headers, None, source_ip, time),
+    )
+    return AlbEvent.model_validate(request.wire())
+
+
+def _facts(
+    method: str,
+    path: str,
+    body: object,
+    query: Mapping[str, str | Sequence[str]] | None,
+    headers: Mapping[str, str] | None,
+    path_parameters: Mapping[str, str] | None,
+    source_ip: str,
+    time: float,
+) -> dict[str, Any]:
+    is_json = not isinstance(body, str | bytes | None)
+    named = {"host": "api.example.com", "user-agent": "eventflow"}
+    named |= {"content-type": "application/json"} if is_json else {}
+    named |= {name.lower(): value for name, value in (headers or {}).items()}
+    return {
+        "method": method,
+        "path": path,
+        "query_string": urlencode(query or {}, doseq=True),
+        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in named.items()],
+        "body": _bytes(body),
+        "path_parameters": path_parameters or {},
+        "source_ip": source_ip,
+        "protocol": "HTTP/1.1",
+        "request_id": _REQUEST_ID,
+        "time": time,
+    }
+
+
+def _bytes(body: object) -> bytes:
+    if body is None:
+        return b""
+    if isinstance(body, str):
+        return body.encode()
+    return body if isinstance(body, bytes) else to_json(body)
+
+
+_REQUEST: Final[Mapping[str, str]] = {"method": "GET", "path": "/", "body": ""}
+
+HTTP_EVENT_FACTORIES: Final[Mapping[tuple[str, str], tuple[str, Callable[..., Any], Mapping[str, str]]]] = {
+    ("alb", "request"): ("A request through a load balancer", alb_event, {**_REQUEST, "target_group": "example"}),
+    ("apigateway", "aws-proxy"): ("A request to a REST API", rest_event, {**_REQUEST, "resource": "/"}),
+    ("apigateway", "http-api-proxy-v1"): (
+        "A request to an HTTP API in payload format 1.0",
+        partial(rest_event, payload_format_version="1.0"),
+        {**_REQUEST, "resource": "/"},
+    ),
+    ("lambda", "function-url"): (
+        "A request to a function's URL",
+        function_url_event,
+        {**_REQUEST, "url_id": "example"},
+    ),
+}
+"""Title, factory and fields with their defaults, as ``EVENT_FACTORIES`` lists them."""

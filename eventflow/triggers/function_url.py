@@ -1,0 +1,49 @@
+"""``@on_function_url``. Source: Lambda guide: urls-configuration, urls-invocation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from eventflow.model.destinations import Service
+from eventflow.model.http import FunctionUrl
+from eventflow.model.trigger import InvocationModel, Trigger
+from eventflow.triggers._marks import F, mark_with_trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from eventflow.errors import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionUrlTrigger(Trigger):
+    """The URL of one function."""
+
+    service: ClassVar[Service] = Service.FUNCTION_URL
+    invocation_model: ClassVar[InvocationModel] = InvocationModel.SYNCHRONOUS
+
+    http: FunctionUrl = field(default_factory=FunctionUrl)
+
+    @property
+    def name(self) -> str:
+        return "$default"
+
+    @property
+    def decorator(self) -> str:
+        return "@on_function_url()"
+
+    def problems(self, where: str) -> Iterator[Problem]:
+        yield from ()
+
+
+def on_function_url() -> Callable[[F], F]:
+    """Answer every request to a URL of the function's own, whatever its method and path.
+
+    Its host is ``<function name>.lambda-url.`` and anything after that (``chat.lambda-url.localhost:8000``); if no
+    other function of the app takes HTTP requests, any host will do.
+
+    The handler may take :class:`~eventflow.events.HttpEvent`; the body as a pydantic model or any type pydantic
+    validates; or nothing annotated, for the raw event (payload format 2.0). It returns what ``on_http`` takes.
+    """
+    return mark_with_trigger(FunctionUrlTrigger())
