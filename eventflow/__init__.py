@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from eventflow.events.sqs import SqsEvent, SqsRecord
     from eventflow.model.context import Context
     from eventflow.model.destinations import Destination
+    from eventflow.model.http_prelude import HttpPrelude
     from eventflow.model.invocation import Invocation
     from eventflow.model.outcome import FunctionFailed, Outcome, Succeeded, Throttled, TimedOut
     from eventflow.plan.environment import Environment, load_environment
@@ -182,6 +183,7 @@ _HOMES = {
     "SqsRecord": "eventflow.events.sqs",
     "Context": "eventflow.model.context",
     "Destination": "eventflow.model.destinations",
+    "HttpPrelude": "eventflow.model.http_prelude",
     "Invocation": "eventflow.model.invocation",
     "FunctionFailed": "eventflow.model.outcome",
     "Outcome": "eventflow.model.outcome",
@@ -266,6 +268,7 @@ __all__ = [
     "FunctionFailed",
     "FunctionNotFoundError",
     "HttpEvent",
+    "HttpPrelude",
     "InboundFederationEvent",
     "InboundFederationResponse",
     "InvalidEventPatternError",

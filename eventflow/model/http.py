@@ -10,6 +10,9 @@ from eventflow.model import limits
 PayloadFormatVersion: TypeAlias = Literal["2.0", "1.0"]
 PAYLOAD_FORMAT_VERSIONS: Final = ("2.0", "1.0")
 
+InvokeMode: TypeAlias = Literal["BUFFERED", "RESPONSE_STREAM"]
+INVOKE_MODES: Final = ("BUFFERED", "RESPONSE_STREAM")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpApiRoute:
@@ -34,9 +37,11 @@ class RestApiRoute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionUrl:
-    """A host of the function's own."""
+    """A host of the function's own. ``RESPONSE_STREAM`` lets the function be a generator."""
 
     waits_seconds: ClassVar[float] = limits.MAXIMUM_TIMEOUT_SECONDS
+
+    invoke_mode: InvokeMode = "BUFFERED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,6 +108,11 @@ class Trigger(ABC):
         return None
 
     @property
+    def streams(self) -> bool:
+        """Whether the handler may be a generator, whose response goes out piece by piece."""
+        return False
+
+    @property
     def destinations(self) -> tuple[Destination, ...]:
         """Destinations that this trigger itself sends to (a mapping's on-failure destination)."""
         return ()

@@ -10,6 +10,7 @@ from eventflow.errors import Problem
 from eventflow.model import limits
 from eventflow.model.destinations import Destination, Service
 from eventflow.model.trigger import Trigger
+from eventflow.plan.endpoint import is_generator
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -53,6 +54,9 @@ def function_problems(definition: FunctionDefinition, names: Collection[str]) ->
     if settings.isolation == "process" and "<" in definition.handler.__qualname__:
         hint = "define the handler at the top level of its module"
         yield Problem(where=where, field="isolation", message="'process' cannot import a nested function", hint=hint)
+    if settings.isolation == "process" and is_generator(definition.handler):
+        hint = "return the whole response, or leave isolation out"
+        yield Problem(where=where, field="isolation", message="'process' cannot run a generator", hint=hint)
     yield from _destination_problems(definition, names)
 
 

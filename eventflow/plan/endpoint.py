@@ -44,6 +44,8 @@ class Endpoint:
     source: str
     call: Call
     is_async: bool
+    is_stream: bool = False
+    """Whether the handler is a generator, asynchronous or not."""
     per_record: bool = False
     missed: Mapping[str, Problem] = field(default_factory=dict)
     """Parameters that keep their defaults here, though they look as if some source should fill them."""
@@ -91,10 +93,15 @@ class Compiled(typing.NamedTuple):
     missed: Mapping[str, Problem] = types.MappingProxyType({})
 
 
-def compile_call(handler: Handler, shapes: ArgumentShapes, *, where: str) -> Compiled:
-    """What calling ``handler`` with a subject of this shape takes."""
-    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
-        message = "is a generator: calling it runs none of its code"
+def is_generator(handler: Handler) -> bool:
+    """Whether calling a handler runs none of its code yet."""
+    return inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler)
+
+
+def compile_call(handler: Handler, shapes: ArgumentShapes, *, where: str, streams: bool = False) -> Compiled:
+    """What calling ``handler`` with a subject of this shape takes. Where it ``streams``, it may be a generator."""
+    if is_generator(handler) and not streams:
+        message = "is a generator: only function URLs with invoke_mode='RESPONSE_STREAM' and direct calls stream"
         return Compiled(None, [Problem(where=where, message=message, hint="return a value instead of yielding")])
     try:
         parameters = list(inspect.signature(handler).parameters.values())

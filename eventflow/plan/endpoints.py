@@ -9,7 +9,7 @@ from eventflow.events import EventCodec, codec_for
 from eventflow.model.http import HttpApiRoute, RestApiRoute
 from eventflow.model.records import SourceIdentity
 from eventflow.model.trigger import InvocationModel
-from eventflow.plan.endpoint import ArgumentShapes, Endpoint, compile_call
+from eventflow.plan.endpoint import ArgumentShapes, Endpoint, compile_call, is_generator
 from eventflow.plan.shapes import DirectShapes, EventShapes, HttpShapes, RecordShapes
 from eventflow.policy.routes import ANY, parse_route_key
 
@@ -74,7 +74,9 @@ def _http_shapes(source: HttpSource, codec: EventCodec) -> HttpShapes:
 def _endpoint(
     definition: FunctionDefinition, trigger: Trigger | None, shapes: ArgumentShapes, *, where: str
 ) -> tuple[Endpoint | None, list[Problem]]:
-    call, problems, missed = compile_call(definition.handler, shapes, where=where)
+    call, problems, missed = compile_call(
+        definition.handler, shapes, where=where, streams=trigger is None or trigger.streams
+    )
     if call is None:
         return None, problems
     if trigger is not None and trigger.invocation_model is not InvocationModel.POLLING:
@@ -84,7 +86,8 @@ def _endpoint(
         trigger=trigger,
         source=trigger.service if trigger else DIRECT,
         call=call,
-        is_async=inspect.iscoroutinefunction(definition.handler),
+        is_async=inspect.iscoroutinefunction(definition.handler) or inspect.isasyncgenfunction(definition.handler),
+        is_stream=is_generator(definition.handler),
         per_record=trigger.per_record if trigger else False,
         missed=missed,
     )

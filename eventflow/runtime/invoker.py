@@ -24,6 +24,7 @@ from eventflow.runtime.cancellation import forget_cancellation, is_stopping
 from eventflow.runtime.deadlines import Deadlines
 from eventflow.runtime.failures import RemoteFailureError, function_failed
 from eventflow.runtime.processes import ProcessPool
+from eventflow.runtime.response_streams import stream, stream_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -93,7 +94,12 @@ class Invoker:
         answers = None if make is None else make(self)
         if self._processes is not None:
             return Entry(self, partial(self._processes.call, endpoint, identity), endpoint.source, answers)
-        call = endpoint.call if endpoint.is_async else partial(self._call_in_thread, endpoint.call)
+        call: HandlerCall
+        if endpoint.is_stream:
+            in_thread = partial(stream_in_thread, self.loop, self._threads, endpoint.call)
+            call = partial(stream, endpoint.call) if endpoint.is_async else in_thread
+        else:
+            call = endpoint.call if endpoint.is_async else partial(self._call_in_thread, endpoint.call)
         return Entry(self, call, endpoint.source, answers)
 
     async def _call_in_thread(self, call: Call, subject: Any, context: Context) -> Any:

@@ -65,6 +65,16 @@ async def invoke(
     return Invoked(request_id, response)
 
 
+async def invoke_decoded(
+    function: RunningFunction, wire: Any, caller: Caller | None = None, *, request_id: str
+) -> Outcome:
+    """Invoke a function with a decoded event, for a caller that writes the response itself."""
+    entry = function.entry_for(wire)
+    outcome = await entry.invoke(subject_of(entry, wire), request_id, caller)
+    report_failure(function.name, outcome, request_id)
+    return outcome
+
+
 def report_failure(function_name: str, outcome: Outcome, request_id: str) -> None:
     """Write a function error to the log; other outcomes are not for the log."""
     if isinstance(outcome, FunctionFailed | TimedOut):

@@ -34,7 +34,7 @@ def response_of(outcome: Outcome, request_id: str) -> Response:
     except Exception as exc:  # noqa: BLE001 (the edge of user code: models run some while they are written)
         return response_of(marshal_failed(exc, request_id), request_id)
     if len(body) > limits.SYNCHRONOUS_RESPONSE_BYTES:
-        return response_of(_too_large(), request_id)
+        return response_of(too_large(), request_id)
     return Response(outcome, body)
 
 
@@ -57,7 +57,8 @@ def _text(body: bytes) -> str:
         return base64.b64encode(body).decode()
 
 
-def _too_large() -> FunctionFailed:
+def too_large() -> FunctionFailed:
+    """The outcome of an invocation whose response is over Lambda's limit."""
     limit = limits.SYNCHRONOUS_RESPONSE_BYTES
     message = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
     return FunctionFailed("Function.ResponseSizeTooLarge", message, platform=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ class HttpResponse:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    complete: bool = True
+    """False if the answer broke off: its function failed while it was streamed."""
 
     def header(self, name: str) -> str | None:
         """The first header of that name."""
@@ -98,8 +101,13 @@ class _Exchange:
         self._status = 0
         self._headers: list[tuple[str, str]] = []
         self._received = bytearray()
+        self._asked = False
+        self._complete = False
 
     async def receive(self) -> dict[str, Any]:
+        if self._asked:
+            await asyncio.Event().wait()  # this client never leaves
+        self._asked = True
         return {"type": "http.request", "body": self._body, "more_body": False}
 
     async def send(self, message: Mapping[str, Any]) -> None:
@@ -108,6 +116,9 @@ class _Exchange:
             self._headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"]]
         else:
             self._received += message.get("body", b"")
+            self._complete = not message.get("more_body")
 
     def response(self) -> HttpResponse:
-        return HttpResponse(status=self._status, headers=tuple(self._headers), body=bytes(self._received))
+        return HttpResponse(
+            status=self._status, headers=tuple(self._headers), body=bytes(self._received), complete=self._complete
+        )

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from eventflow.model.destinations import Service
-from eventflow.model.http import FunctionUrl
+from eventflow.model.http import INVOKE_MODES, FunctionUrl
 from eventflow.model.trigger import InvocationModel, Trigger
+from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from eventflow.errors import Problem
+    from eventflow.model.http import InvokeMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +35,15 @@ class FunctionUrlTrigger(Trigger):
     def decorator(self) -> str:
         return "@on_function_url()"
 
+    @property
+    def streams(self) -> bool:
+        return self.http.invoke_mode == "RESPONSE_STREAM"
+
     def problems(self, where: str) -> Iterator[Problem]:
-        yield from ()
+        yield from Checker(where).one_of("invoke_mode", self.http.invoke_mode, INVOKE_MODES)
 
 
-def on_function_url() -> Callable[[F], F]:
+def on_function_url(*, invoke_mode: InvokeMode = "BUFFERED") -> Callable[[F], F]:
     """Answer every request to a URL of the function's own, whatever its method and path.
 
     Its host is ``<function name>.lambda-url.`` and anything after that (``chat.lambda-url.localhost:8000``); if no
@@ -45,5 +51,10 @@ def on_function_url() -> Callable[[F], F]:
 
     The handler may take :class:`~eventflow.events.HttpEvent`; the body as a pydantic model or any type pydantic
     validates; or nothing annotated, for the raw event (payload format 2.0). It returns what ``on_http`` takes.
+
+    With ``invoke_mode="RESPONSE_STREAM"`` it may be a generator, ``async def`` or ``def``, that yields text and bytes,
+    and before them an :class:`~eventflow.HttpPrelude` with status, headers and cookies (200 and
+    ``application/octet-stream`` otherwise). Each piece is sent before the next is asked for, 200 MB in all; a client
+    that leaves stops the generator, and a generator that fails midway breaks the connection off.
     """
-    return mark_with_trigger(FunctionUrlTrigger())
+    return mark_with_trigger(FunctionUrlTrigger(http=FunctionUrl(invoke_mode=invoke_mode)))

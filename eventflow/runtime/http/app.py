@@ -14,6 +14,7 @@ from eventflow.runtime.http.flavours import HTTP_API, HttpApi
 from eventflow.runtime.http.invoke_api import PREFIXES, InvokeApi
 from eventflow.runtime.http.pushes import Pushes
 from eventflow.runtime.http.routes import Routes
+from eventflow.runtime.http.streaming import StreamedAnswer
 from eventflow.runtime.request_ids import request_ids
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from eventflow.ports import Clock, HttpEndpoint
     from eventflow.runtime.callers import Callers
     from eventflow.runtime.functions import Functions
+    from eventflow.runtime.http.answers import Answer
     from eventflow.runtime.http.asgi import Receive, Scope, Send
     from eventflow.runtime.http.invoke_api import Accept
     from eventflow.runtime.metrics import Metrics
@@ -85,6 +87,7 @@ class HttpApp:
         path = raw_path.decode("latin-1") if raw_path is not None else quote(scope["path"])
         request_id = self._next_request_id()
         identity = HTTP_API.identity(request_id)
+        answer: Answer | StreamedAnswer | None = None
         try:
             if path.startswith(self._prefixes):
                 answer, identifier = await self._invoke_api.answer(path, scope, receive, request_id)
@@ -95,11 +98,16 @@ class HttpApp:
                 answer = await self._pushes.answer(path, scope, receive)
             else:
                 answer, identity = await self._routes.answer(scope["method"], path, scope, receive, request_id)
+            if isinstance(answer, StreamedAnswer):
+                await answer.run(scope, receive, send, identity)
+                return
         except ClientGoneError:
             return
         except CancelledError:
             if not self._abandoned:
                 raise
+            if isinstance(answer, StreamedAnswer):
+                return  # it stays without its end
             answer = HttpApi.gave_up
         await send_answer(scope, send, answer, identity)
 

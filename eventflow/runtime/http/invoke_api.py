@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from typing import TYPE_CHECKING, Final, Protocol, assert_never
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, assert_never
 from urllib.parse import parse_qs, unquote
 
 from eventflow.errors import AdapterError, InvocationError, RequestTooLargeError, ServiceError, ThrottledError
@@ -21,21 +22,31 @@ from eventflow.runtime.http.bodies import BodyTooLargeError, head_of, read_body
 from eventflow.runtime.http.function_names import LATEST, ParameterError, function_reference
 from eventflow.runtime.http.invoke_headers import InvokeHeaders
 from eventflow.runtime.http.log_tail import LogTails
-from eventflow.runtime.request_path import Invoked, decode, invoke, too_large_text
+from eventflow.runtime.http.streaming import EventStream
+from eventflow.runtime.request_path import Invoked, decode, invoke, invoke_decoded, too_large_text
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from eventflow.model.outcome import Outcome
     from eventflow.plan.environment import Environment
     from eventflow.ports import Clock
     from eventflow.runtime.functions import Functions, RunningFunction
     from eventflow.runtime.http.asgi import Header, Receive, Scope
+    from eventflow.runtime.http.streaming import StreamedAnswer
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
 INVOKE: Final = "/2015-03-31/functions/"
 INVOKE_ASYNC: Final = "/2014-11-13/functions/"
-PREFIXES: Final = (INVOKE, INVOKE_ASYNC)
+INVOKE_STREAM: Final = "/2021-11-15/functions/"
+PREFIXES: Final = (INVOKE, INVOKE_ASYNC, INVOKE_STREAM)
 
-_ACTIONS: Final = {INVOKE: "invocations", INVOKE_ASYNC: "invoke-async"}
+_ACTIONS: Final = {
+    INVOKE: "invocations", INVOKE_ASYNC: "invoke-async", INVOKE_STREAM: "response-streaming-invocations",
+}  # fmt: skip
 _RETRY_AFTER_SECONDS: Final = 1
 _VERSION: Final = (b"x-amz-executed-version", LATEST.encode())
 _UNHANDLED: Final = (b"x-amz-function-error", b"Unhandled")
@@ -62,7 +73,7 @@ class MethodNotAllowedError(InvocationError):
 
 
 class InvokeApi:
-    """Serves Invoke and the older InvokeAsync."""
+    """Serves Invoke, InvokeWithResponseStream and the older InvokeAsync."""
 
     def __init__(
         self,
@@ -77,19 +88,24 @@ class InvokeApi:
         self._clock = clock
         self._tails = LogTails()
 
-    async def answer(self, path: str, scope: Scope, receive: Receive, request_id: str) -> tuple[Answer, Header]:
+    async def answer(
+        self, path: str, scope: Scope, receive: Receive, request_id: str
+    ) -> tuple[Answer | StreamedAnswer, Header]:
         """The answer to one request, and the header with its request id: the event's, if one was accepted.
 
         ``path`` is still URL-encoded. Raises ClientGoneError if the client left before its request was complete.
         """
+        answer: Answer | StreamedAnswer
         try:
             request_id, answer = await self._answer(path, scope, receive, request_id)
         except InvocationError as exc:
             answer = _error(exc)
         return answer, (b"x-amzn-requestid", request_id.encode())
 
-    async def _answer(self, path: str, scope: Scope, receive: Receive, request_id: str) -> tuple[str, Answer]:
-        prefix = INVOKE if path.startswith(INVOKE) else INVOKE_ASYNC
+    async def _answer(
+        self, path: str, scope: Scope, receive: Receive, request_id: str
+    ) -> tuple[str, Answer | StreamedAnswer]:
+        prefix = next(prefix for prefix in PREFIXES if path.startswith(prefix))
         name, _, action = path.removeprefix(prefix).partition("/")
         if action != _ACTIONS[prefix]:
             raise UnknownOperationError(f"{scope['method']} {path} is not an operation that is served here.")
@@ -101,11 +117,16 @@ class InvokeApi:
         if prefix == INVOKE_ASYNC:
             return await self._accept_event(function, payload), Answer(202, (JSON,), b'{"Status":202}')
         match headers.invocation_type:
+            case InvocationType.EVENT if prefix == INVOKE_STREAM:
+                allowed = "satisfy enum value set: [RequestResponse, DryRun]"
+                raise ParameterError("invocationType", headers.invocation_type, allowed)
             case InvocationType.EVENT:
                 return await self._accept_event(function, payload), Answer(202, ())
             case InvocationType.DRY_RUN:
                 decode(payload)
                 return request_id, Answer(204, ())
+            case InvocationType.REQUEST_RESPONSE if prefix == INVOKE_STREAM:
+                return request_id, self._stream(function, payload, caller, request_id, wants_log=headers.wants_log)
             case InvocationType.REQUEST_RESPONSE if headers.wants_log:
                 return request_id, await self._invoke_with_log(function, payload, caller, request_id)
             case InvocationType.REQUEST_RESPONSE:
@@ -131,22 +152,56 @@ class InvokeApi:
             _log.warning("an event for %s could not be stored: %s", function.name, exc)
             raise ServiceError(f"The event could not be stored: {exc}") from exc
 
+    def _stream(
+        self, function: RunningFunction, payload: bytes, caller: Caller, request_id: str, *, wants_log: bool
+    ) -> EventStream:
+        wire = decode(payload)
+        log: list[bytes] = []
+
+        async def run() -> Outcome:
+            call = partial(invoke_decoded, function, wire, caller, request_id=request_id)
+            if not wants_log:
+                return await call()
+            outcome, tail = await self._with_log(function, request_id, call, lambda outcome: outcome)
+            log.append(tail)
+            return outcome
+
+        return EventStream(
+            run,
+            request_id=request_id,
+            version=_VERSION,
+            throttled=lambda outcome: _error(ThrottledError(outcome.reason)),
+            log_result=lambda: log[0].decode() if log else None,
+        )
+
     async def _invoke_with_log(
         self, function: RunningFunction, payload: bytes, caller: Caller, request_id: str
     ) -> Answer:
+        call = partial(invoke, function, payload, caller, request_id=request_id)
+        invoked, log = await self._with_log(function, request_id, call, lambda invoked: invoked.response.outcome)
+        answer = _response(invoked)
+        return answer._replace(headers=(*answer.headers, (b"x-amz-log-result", log)))
+
+    async def _with_log(
+        self,
+        function: RunningFunction,
+        request_id: str,
+        call: Callable[[], Awaitable[T]],
+        outcome_of: Callable[[T], Outcome],
+    ) -> tuple[T, bytes]:
+        """What ``call`` gives, and the tail of the log it wrote."""
         loop = asyncio.get_running_loop()
         with self._tails.watch(request_id) as tail:
             started = loop.time()
-            invoked = await invoke(function, payload, caller, request_id=request_id)
+            result = await call()
             seconds = loop.time() - started
         tail.finish(
-            invoked.response.outcome,
+            outcome_of(result),
             seconds=seconds,
             memory_limit_mb=function.settings.memory_limit_mb,
             now=self._clock.time(),
         )
-        answer = _response(invoked)
-        return answer._replace(headers=(*answer.headers, (b"x-amz-log-result", tail.header())))
+        return result, tail.header()
 
 
 def _response(invoked: Invoked) -> Answer:

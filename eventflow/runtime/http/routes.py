@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eventflow.errors import EventValidationError
@@ -17,6 +18,7 @@ from eventflow.runtime.http.answers import JSON, Answer, message
 from eventflow.runtime.http.bodies import BodyTooLargeError, head_of, read_body
 from eventflow.runtime.http.flavours import HttpApi, flavour_of
 from eventflow.runtime.http.router import Router
+from eventflow.runtime.http.streaming import UrlStream
 from eventflow.runtime.marshal import marshal_compact
 from eventflow.runtime.request_path import report_failure
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from eventflow.runtime.functions import Functions
     from eventflow.runtime.http.asgi import Header, Receive, Scope
     from eventflow.runtime.http.flavours import Flavour
+    from eventflow.runtime.http.streaming import StreamedAnswer
     from eventflow.runtime.invoker import Entry
 
 _log = logging.getLogger(__name__)
@@ -40,13 +43,15 @@ _REQUEST_LINE_EXTRAS: Final = len("  HTTP/1.1\r\n")
 
 
 class _Target(NamedTuple):
-    """What answers a route. A ``slow`` function may run longer than a request may wait."""
+    """What answers a route. A ``slow`` function may run longer than a request may wait; one that ``streams`` is a
+    generator."""
 
     function_name: str
     entry: Entry
     flavour: Flavour
     waits_seconds: float
     slow: bool
+    streams: bool
 
 
 class Routes:
@@ -59,7 +64,8 @@ class Routes:
             waits = route.source.waits_seconds
             slow = function.settings.timeout_seconds > waits
             entry = function.invoker.entry(route.endpoint)
-            target = _Target(function.name, entry, flavour_of(route, plan.environment), waits, slow)
+            flavour = flavour_of(route, plan.environment)
+            target = _Target(function.name, entry, flavour, waits, slow, route.endpoint.is_stream)
             targets.append((route.source, function.name, target))
         self._router: Router[_Target] = Router(targets)
         self._clock = clock
@@ -76,7 +82,7 @@ class Routes:
 
     async def answer(
         self, method: str, path: str, scope: Scope, receive: Receive, request_id: str
-    ) -> tuple[Answer, Sequence[Header]]:
+    ) -> tuple[Answer | StreamedAnswer, Sequence[Header]]:
         """The answer to one request, and the headers that identify it; ``path`` is still URL-encoded.
 
         Raises ClientGoneError if the client left before its request was complete.
@@ -89,7 +95,7 @@ class Routes:
 
     async def _answer(
         self, match: Match[_Target], method: str, path: str, scope: Scope, receive: Receive, request_id: str
-    ) -> Answer:
+    ) -> Answer | StreamedAnswer:
         target = match.target
         flavour = target.flavour
         headers, query = scope["headers"], scope["query_string"]
@@ -117,6 +123,8 @@ class Routes:
         refusal = flavour.refusal(request)
         if refusal is not None:
             return refusal
+        if target.streams:
+            return UrlStream(partial(_invoke, target, request), lambda outcome: _answer(outcome, target, request))
         outcome = await self._invoke_slow(target, request) if target.slow else await _invoke(target, request)
         return flavour.gave_up if outcome is None else _answer(outcome, target, request)
 

@@ -30,6 +30,7 @@ class Reply:
     status: int
     headers: Sequence[tuple[str, str]]
     body: bytes
+    complete: bool = True
 
     def header(self, name: str) -> str | None:
         found = [value for key, value in self.headers if key == name]
@@ -69,9 +70,10 @@ class Client:
         query: str = "",
         headers: Headers | Sequence[tuple[str, str]] = (),
         disconnect_early: bool = False,
+        gone: asyncio.Event | None = None,
     ) -> Reply:
         """One request. A sequence is sent in chunks, without a length. ``disconnect_early`` sends the last chunk
-        never, and the client is gone instead."""
+        never, and the client is gone instead; ``gone`` is when it leaves later."""
         chunks = [body] if isinstance(body, bytes) else list(body or ())
         pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
         if isinstance(body, bytes):
@@ -82,10 +84,14 @@ class Client:
             {"type": "http.request", "body": chunk, "more_body": disconnect_early or index < len(chunks) - 1}
             for index, chunk in enumerate(chunks)
         ]
-        messages.append({"type": "http.disconnect"})
+        if disconnect_early:
+            messages.append({"type": "http.disconnect"})
         sent: list[Message] = []
 
         async def receive() -> Message:
+            if not messages:
+                await (gone or asyncio.Event()).wait()
+                return {"type": "http.disconnect"}
             return messages.pop(0)
 
         async def send(message: Message) -> None:
@@ -125,11 +131,11 @@ def _scope(method: str, path: str, query: str, headers: Sequence[tuple[str, str]
 def _reply(sent: list[Message]) -> Reply:
     if not sent:
         return Reply(0, [], b"")
-    start, body = sent
-    assert (start["type"], body["type"]) == ("http.response.start", "http.response.body")
-    assert not body.get("more_body")
+    start, *bodies = sent
+    assert (start["type"], *{body["type"] for body in bodies}) == ("http.response.start", "http.response.body")
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]
-    return Reply(start["status"], headers, body["body"])
+    complete = not bodies[-1].get("more_body")
+    return Reply(start["status"], headers, b"".join(body["body"] for body in bodies), complete)
 
 
 @dataclass

@@ -13,16 +13,20 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.lowlevel
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from eventflow.errors import ConfigurationError, PortInUseError, RequestTooLargeError
+from eventflow.events import HttpEvent
 from eventflow.model import limits
+from eventflow.model.http_prelude import HttpPrelude
 from eventflow.runtime.http.server import listen, serve_http
 from eventflow.runtime.stopping import StopSignal
 from eventflow.triggers.function import function
+from eventflow.triggers.function_url import on_function_url
 from eventflow.triggers.http import on_http
 from tests.runtime.http.harness import Running, running
 
@@ -119,6 +123,13 @@ class Connection:
         headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
         body = await self._reader.readexactly(int(headers.get("content-length", 0))) if has_body else b""
         return int(head[0].split()[1]), headers, body
+
+    async def rest(self) -> bytes:
+        """All that comes until the connection ends."""
+        try:
+            return await self._reader.read()
+        except ConnectionResetError:
+            return b""
 
     async def closed(self) -> bool:
         """Whether the server ends the connection; waits until it does."""
@@ -498,3 +509,116 @@ async def test_signal_handlers_are_left_alone() -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     async with served():
         assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+@on_function_url(invoke_mode="RESPONSE_STREAM")
+async def words(event: HttpEvent) -> AsyncIterator[HttpPrelude | str]:
+    _log.warning("streaming")
+    yield HttpPrelude(201, {"content-type": "text/plain"})
+    yield "one "
+    if event.raw_path == "/breaks":
+        raise ValueError("no luck")
+    yield "two"
+
+
+URL_EVENT = {
+    "version": "2.0", "routeKey": "$default", "rawPath": "/", "headers": {},
+    "requestContext": {"http": {"method": "GET", "path": "/"}, "stage": "$default"},
+}  # fmt: skip
+PRELUDE = b'{"statusCode":201,"headers":{"content-type":"text/plain"},"cookies":[]}' + bytes(8)
+
+
+async def streamed_by_an_sdk(server: Served, **arguments: Any) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
+    """The chunks, what completes them, and the response around them."""
+
+    def call(aws: Any) -> tuple[bytes, dict[str, Any], dict[str, Any]]:
+        response = aws.invoke_with_response_stream(**arguments)
+        *chunks, last = list(response["EventStream"])
+        return b"".join(chunk["PayloadChunk"]["Payload"] for chunk in chunks), last["InvokeComplete"], response
+
+    return await server.aws(call)
+
+
+async def test_an_sdk_reads_a_streamed_response() -> None:
+    async with served(words) as server:
+        body, complete, response = await streamed_by_an_sdk(
+            server, FunctionName="words", Payload=json.dumps(URL_EVENT), LogType="Tail"
+        )
+    assert body == PRELUDE + b"one two"
+    assert "ErrorCode" not in complete
+    assert "\tstreaming\n" in base64.b64decode(complete["LogResult"]).decode()
+    assert (response["StatusCode"], response["ExecutedVersion"]) == (200, "$LATEST")
+
+
+async def test_an_sdk_is_told_at_the_end_of_an_error_midway() -> None:
+    async with served(words) as server:
+        event = json.dumps({**URL_EVENT, "rawPath": "/breaks"})
+        body, complete, _ = await streamed_by_an_sdk(server, FunctionName="words", Payload=event)
+    assert body == PRELUDE + b"one "
+    assert complete["ErrorCode"] == "ValueError"
+    assert json.loads(complete["ErrorDetails"])["errorMessage"] == "no luck"
+
+
+async def test_an_sdk_streams_what_does_not_stream_and_large_results_in_pieces() -> None:
+    async with served() as server:
+        text = "x" * 3_000_000
+        body, complete, _ = await streamed_by_an_sdk(server, FunctionName="echo", Payload=json.dumps(text))
+        assert (json.loads(body), complete) == (text, {})
+        body, complete, _ = await streamed_by_an_sdk(server, FunctionName="fails")
+        assert (body, complete["ErrorCode"]) == (b"", "ValueError")
+        throttled = await server.refused(lambda aws: aws.invoke_with_response_stream(FunctionName="never"))
+        assert throttled["Error"]["Code"] == "TooManyRequestsException"
+        arguments = {"FunctionName": "echo", "InvocationType": "DryRun"}
+        dry = await server.aws(lambda aws: aws.invoke_with_response_stream(**arguments))
+        dry["EventStream"].close()
+        assert dry["StatusCode"] == 204
+
+
+async def test_a_stream_goes_out_in_chunks_and_breaks_off_visibly() -> None:
+    async with served(words) as server:
+        async with server.connected() as whole:
+            await whole.send(b"GET / HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")
+            received = await whole.rest()
+        async with server.connected() as broken:
+            await broken.send(b"GET /breaks HTTP/1.1\r\nhost: h\r\n\r\n")
+            cut_off = await broken.rest()
+    assert received.startswith(b"HTTP/1.1 201 Created\r\n")
+    assert received.endswith(b"\r\n\r\n4\r\none \r\n3\r\ntwo\r\n0\r\n\r\n")
+    assert cut_off.endswith(b"\r\n\r\n4\r\none \r\n")
+
+
+async def test_a_client_that_hangs_up_ends_a_stream() -> None:
+    begun, closed = anyio.Event(), anyio.Event()
+
+    @on_function_url(invoke_mode="RESPONSE_STREAM")
+    async def endless() -> AsyncIterator[str]:
+        try:
+            while True:
+                begun.set()
+                yield "."
+                await anyio.lowlevel.checkpoint()
+        finally:
+            closed.set()
+
+    async with served(endless) as server:
+        async with server.connected() as connection:
+            await connection.send(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+            await begun.wait()
+        await closed.wait()
+
+
+async def test_a_stream_is_cut_off_when_the_server_stops_at_once() -> None:
+    begun = anyio.Event()
+
+    @on_function_url(invoke_mode="RESPONSE_STREAM")
+    @function(timeout_seconds=900)
+    async def endless() -> AsyncIterator[str]:
+        yield "."
+        begun.set()
+        await anyio.sleep_forever()
+
+    async with served(endless, drain_seconds=0) as server, server.connected() as connection:
+        await connection.send(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")
+        await begun.wait()
+        server.stop.request()
+        assert not (await connection.rest()).endswith(b"0\r\n\r\n")
