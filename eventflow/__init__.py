@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from eventflow.events.sns import SnsEvent
     from eventflow.events.sqs import SqsEvent, SqsRecord
     from eventflow.model.context import Context
+    from eventflow.model.cors import Cors
     from eventflow.model.destinations import Destination
     from eventflow.model.http_prelude import HttpPrelude
     from eventflow.model.invocation import Invocation
@@ -182,6 +183,7 @@ _HOMES = {
     "SqsEvent": "eventflow.events.sqs",
     "SqsRecord": "eventflow.events.sqs",
     "Context": "eventflow.model.context",
+    "Cors": "eventflow.model.cors",
     "Destination": "eventflow.model.destinations",
     "HttpPrelude": "eventflow.model.http_prelude",
     "Invocation": "eventflow.model.invocation",
@@ -243,6 +245,7 @@ __all__ = [
     "CognitoEvent",
     "ConfigurationError",
     "Context",
+    "Cors",
     "CreateAuthChallengeEvent",
     "CreateAuthChallengeResponse",
     "CustomEmailSenderEvent",

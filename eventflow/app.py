@@ -15,6 +15,7 @@ from eventflow.triggers._marks import marks_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from eventflow.model.cors import Cors
     from eventflow.plan.plan import Lifespan, Middleware, Plan
 
 
@@ -24,7 +25,7 @@ class App:
     ``functions`` may name functions and modules (all marked functions of one). ``lifespan`` is a function
     without parameters that returns an async context manager; it is entered before the first event and left
     after the last, and what it yields is ``context.state``. ``middleware`` wraps every invocation, the first
-    one outermost.
+    one outermost. ``cors`` is that of the HTTP API, unless the environment has one.
     """
 
     def __init__(
@@ -34,10 +35,12 @@ class App:
         name: str = "app",
         lifespan: Lifespan | None = None,
         middleware: Iterable[Middleware] = (),
+        cors: Cors | None = None,
     ) -> None:
         self.name = name
         self.lifespan = lifespan
         self.middleware = tuple(middleware)
+        self.cors = cors
         self._handlers: dict[int, Callable[..., Any]] = {}
         for item in functions:
             self.include(item)
@@ -86,6 +89,7 @@ class App:
             app_name=self.name,
             lifespan=self.lifespan,
             middleware=self.middleware,
+            cors=self.cors,
         )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 
 from eventflow.model import limits
+
+if TYPE_CHECKING:
+    from eventflow.model.cors import Cors
 
 PayloadFormatVersion: TypeAlias = Literal["2.0", "1.0"]
 PAYLOAD_FORMAT_VERSIONS: Final = ("2.0", "1.0")
@@ -42,6 +45,7 @@ class FunctionUrl:
     waits_seconds: ClassVar[float] = limits.MAXIMUM_TIMEOUT_SECONDS
 
     invoke_mode: InvokeMode = "BUFFERED"
+    cors: Cors | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from eventflow.plan.plan import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from eventflow.model.cors import Cors
     from eventflow.model.function import FunctionDefinition
     from eventflow.model.trigger import Trigger
     from eventflow.plan.endpoint import Endpoint
@@ -52,6 +53,7 @@ def build_plan(
     app_name: str,
     lifespan: Lifespan | None = None,
     middleware: Sequence[Middleware] = (),
+    cors: Cors | None = None,
 ) -> Plan:
     """The plan of an app in an environment.
 
@@ -66,6 +68,8 @@ def build_plan(
         wiring.problems += duplicate_problems(definition)
         _wire_function(definition, wiring)
     wiring.problems += http_problems(wiring.routes)
+    for name, message, hint in cors.mistakes() if cors else ():
+        wiring.problems.append(Problem(where="App(cors=...)", field=name, message=message, hint=hint))
     if wiring.problems:
         raise ConfigurationError(wiring.problems)
     return Plan(
@@ -78,6 +82,7 @@ def build_plan(
         streams=tuple(wiring.streams),
         lifespan=lifespan,
         middleware=tuple(middleware),
+        cors=environment.cors or cors,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.model import limits
+from eventflow.model.cors import Cors
 from eventflow.model.destinations import HTTP_SERVICES, Service
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ class Environment:
 
     ``options`` is what the default adapter gets; ``sources`` overrides it per service. ``resources`` binds
     logical names (``sqs:orders``) to physical ones. ``event_queue`` says where asynchronous events wait.
-    ``region_is_default`` says that neither the file nor a variable stated ``region``. Custom resources are answered at
-    ``custom_resource_response_hosts`` (``localhost:8080``), too, which is for tests.
+    ``cors`` is the HTTP API's. ``region_is_default`` says that neither the file nor a variable stated ``region``.
+    Custom resources are answered at ``custom_resource_response_hosts`` (``localhost:8080``), too, which is for tests.
     """
 
     name: str = DEFAULT_ENVIRONMENT
@@ -74,6 +75,7 @@ class Environment:
     concurrency: int = limits.DEFAULT_CONCURRENCY
     region: str = "us-east-1"
     region_is_default: bool = True
+    cors: Cors | None = None
     account_id: str = "000000000000"
     custom_resource_response_hosts: Sequence[str] = ()
 
@@ -174,6 +176,7 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
     "custom_resource_response_hosts": (list, 'a list of hosts, e.g. ["localhost:8080"]'),
     "sources": (dict, "a table [environments.<name>.sources.<service>]"),
     "resources": (dict, "a table of logical to physical names"),
+    "cors": (dict, "a table with allow_origins and the like"),
 }
 
 _CALLERS: Final = (
@@ -204,13 +207,15 @@ def _environment(name: str, table: Mapping[str, Any], where: str, overrides: Map
         problems += _type_problems({key: overrides[key]}, f"environment variable EVENTFLOW_{key.upper()}")
     if problems:
         raise ConfigurationError(problems)
-    known = {key: table[key] for key in _TYPES if key in table and key != "sources"}
+    known = {key: table[key] for key in _TYPES if key in table and key not in ("sources", "cors")}
     options = {key: value for key, value in table.items() if key not in (*_TYPES, "event_queue")}
     adapter = table.get("adapter", DEFAULT_ADAPTER)
     sources = {
         service: _source_binding(source, options if source["adapter"] == adapter else _NO_OPTIONS)
         for service, source in table.get("sources", {}).items()
     }
+    if "cors" in table:
+        known["cors"] = Cors.parse(table["cors"])
     if "event_queue" in table:
         known["event_queue"] = EventQueueBinding.parse(table["event_queue"])
     return Environment(name=name, options=options, sources=sources, region_is_default="region" not in table, **known)
@@ -235,6 +240,11 @@ def _type_problems(table: Mapping[str, Any], where: str) -> Iterator[Problem]:
         hint = 'a store, e.g. "sqs:shop-events", or a table with adapter = "..." and that adapter\'s options'
         message = "the table names no adapter" if isinstance(queue, dict) else f"{queue!r} is not allowed"
         yield Problem(where=where, field="event_queue", message=message, hint=hint)
+    if isinstance(table.get("cors"), dict):
+        try:
+            Cors.parse(table["cors"])
+        except ValueError as exc:
+            yield Problem(where=where, field="cors", message=str(exc))
     for service, source in _items(table.get("sources")):
         if service not in _BOUND:
             hint = f"known: {', '.join(_BOUND)}"

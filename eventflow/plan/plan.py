@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from eventflow.events._codec import RecordCodec
+    from eventflow.model.cors import Cors
     from eventflow.model.destinations import Destination
     from eventflow.model.function import FunctionDefinition
     from eventflow.model.http import HttpSource
@@ -91,6 +92,8 @@ class Plan:
     streams: tuple[StreamPlan, ...]
     lifespan: Lifespan | None
     middleware: tuple[Middleware, ...]
+    cors: Cors | None = None
+    """The HTTP API's."""
 
     def destinations(self) -> tuple[Destination, ...]:
         """Every destination that a function or mapping of the plan sends to, once each."""

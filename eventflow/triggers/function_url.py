@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from eventflow.errors import Problem
+    from eventflow.model.cors import Cors
     from eventflow.model.http import InvokeMode
 
 
@@ -41,9 +42,11 @@ class FunctionUrlTrigger(Trigger):
 
     def problems(self, where: str) -> Iterator[Problem]:
         yield from Checker(where).one_of("invoke_mode", self.http.invoke_mode, INVOKE_MODES)
+        for name, message, hint in self.http.cors.mistakes(lowest_age_seconds=0) if self.http.cors else ():
+            yield Checker(where).problem(f"cors.{name}", message, hint)
 
 
-def on_function_url(*, invoke_mode: InvokeMode = "BUFFERED") -> Callable[[F], F]:
+def on_function_url(*, invoke_mode: InvokeMode = "BUFFERED", cors: Cors | None = None) -> Callable[[F], F]:
     """Answer every request to a URL of the function's own, whatever its method and path.
 
     Its host is ``<function name>.lambda-url.`` and anything after that (``chat.lambda-url.localhost:8000``); if no
@@ -56,5 +59,7 @@ def on_function_url(*, invoke_mode: InvokeMode = "BUFFERED") -> Callable[[F], F]
     and before them an :class:`~eventflow.HttpPrelude` with status, headers and cookies (200 and
     ``application/octet-stream`` otherwise). Each piece is sent before the next is asked for, 200 MB in all; a client
     that leaves stops the generator, and a generator that fails midway breaks the connection off.
+
+    With ``cors``, preflights are answered without the function, and headers for CORS are ours alone.
     """
-    return mark_with_trigger(FunctionUrlTrigger(http=FunctionUrl(invoke_mode=invoke_mode)))
+    return mark_with_trigger(FunctionUrlTrigger(http=FunctionUrl(invoke_mode=invoke_mode, cors=cors)))

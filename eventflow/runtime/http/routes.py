@@ -12,10 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eventflow.errors import EventValidationError
+from eventflow.model.http import FunctionUrl, HttpApiRoute
 from eventflow.model.outcome import FunctionFailed, Outcome, Succeeded, Throttled
 from eventflow.policy.routes import Match
 from eventflow.runtime.http.answers import JSON, Answer, message
 from eventflow.runtime.http.bodies import BodyTooLargeError, head_of, read_body
+from eventflow.runtime.http.cross_origin import Sharing
 from eventflow.runtime.http.flavours import HttpApi, flavour_of
 from eventflow.runtime.http.router import Router
 from eventflow.runtime.http.streaming import UrlStream
@@ -25,8 +27,9 @@ from eventflow.runtime.request_path import report_failure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from eventflow.model.cors import Cors
     from eventflow.plan.http_request import HttpRequest
-    from eventflow.plan.plan import Plan
+    from eventflow.plan.plan import Plan, RoutePlan
     from eventflow.ports import Clock
     from eventflow.runtime.functions import Functions
     from eventflow.runtime.http.asgi import Header, Receive, Scope
@@ -52,6 +55,7 @@ class _Target(NamedTuple):
     waits_seconds: float
     slow: bool
     streams: bool
+    cors: Cors | None
 
 
 class Routes:
@@ -65,9 +69,10 @@ class Routes:
             slow = function.settings.timeout_seconds > waits
             entry = function.invoker.entry(route.endpoint)
             flavour = flavour_of(route, plan.environment)
-            target = _Target(function.name, entry, flavour, waits, slow, route.endpoint.is_stream)
+            target = _Target(function.name, entry, flavour, waits, slow, route.endpoint.is_stream, _cors(route, plan))
             targets.append((route.source, function.name, target))
         self._router: Router[_Target] = Router(targets)
+        self._cors = plan.cors
         self._clock = clock
         self._outliving: set[asyncio.Task[Outcome]] = set()
 
@@ -89,9 +94,23 @@ class Routes:
         """
         found = self._router.find(method, path, scope)
         if not isinstance(found, Match):
-            return found.flavour.not_found, found.flavour.identity(request_id)
-        flavour = found.target.flavour
-        return await self._answer(found, method, path, scope, receive, request_id), flavour.identity(request_id)
+            return self._refusal(found.flavour, method, scope), found.flavour.identity(request_id)
+        target = found.target
+        identity = target.flavour.identity(request_id)
+        if target.cors is None:
+            return await self._answer(found, method, path, scope, receive, request_id), identity
+        sharing = Sharing(target.cors, method, scope["headers"])
+        answer = sharing.preflight()
+        if answer is not None:
+            return answer, identity
+        return _shared(await self._answer(found, method, path, scope, receive, request_id), sharing), identity
+
+    def _refusal(self, flavour: Flavour, method: str, scope: Scope) -> Answer:
+        """The answer where there is no route; an HTTP API's preflights need none."""
+        if self._cors is None or not isinstance(flavour, HttpApi):
+            return flavour.not_found
+        sharing = Sharing(self._cors, method, scope["headers"])
+        return sharing.preflight() or flavour.not_found._replace(headers=sharing.headers(flavour.not_found.headers))
 
     async def _answer(
         self, match: Match[_Target], method: str, path: str, scope: Scope, receive: Receive, request_id: str
@@ -135,6 +154,19 @@ class Routes:
         task.add_done_callback(self._outliving.discard)
         done, _ = await asyncio.wait({task}, timeout=target.waits_seconds)
         return task.result() if done else None
+
+
+def _cors(route: RoutePlan, plan: Plan) -> Cors | None:
+    if isinstance(route.source, HttpApiRoute):
+        return plan.cors
+    return route.source.cors if isinstance(route.source, FunctionUrl) else None
+
+
+def _shared(answer: Answer | StreamedAnswer, sharing: Sharing) -> Answer | StreamedAnswer:
+    if isinstance(answer, Answer):
+        return answer._replace(headers=sharing.headers(answer.headers))
+    answer.finish_headers = sharing.headers
+    return answer
 
 
 async def _invoke(target: _Target, request: HttpRequest) -> Outcome:

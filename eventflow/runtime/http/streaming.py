@@ -33,6 +33,8 @@ _NO_PRELUDE: Final = HttpPrelude()
 class StreamedAnswer(ABC):
     """One response. ``invoke`` runs the function once; ``finished`` is called with what to say if nothing was sent."""
 
+    finish_headers: Callable[[Sequence[Header]], Sequence[Header]] = list
+    """Has the last word on the headers."""
     _send: Send
     _identity: Sequence[Header]
 
@@ -52,7 +54,7 @@ class StreamedAnswer(ABC):
         if outcome is None:
             return
         if not self._begun and (answer := self.whole(outcome)) is not None:
-            await send_answer(scope, send, answer, identity)
+            await send_answer(scope, send, answer._replace(headers=self.finish_headers(answer.headers)), identity)
         else:
             await self.end(outcome)
 
@@ -70,7 +72,13 @@ class StreamedAnswer(ABC):
     async def start(self, status: int, headers: Sequence[Header]) -> None:
         """Send the status and headers."""
         self._begun = True
-        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, *self._identity]})
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*self.finish_headers(headers), *self._identity],
+            }
+        )
 
     async def send_body(self, body: bytes, *, more: bool = True) -> None:
         """Send a part of the body."""
