@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from eventflow.events.activemq import ActiveMQEvent, ActiveMQMessage
     from eventflow.events.alb import AlbEvent
     from eventflow.events.alexa import AlexaEvent, AlexaResponse
+    from eventflow.events.authorizers import HttpAuthorizerEvent, RestAuthorizerEvent, TokenAuthorizerEvent
     from eventflow.events.cloudformation import CloudFormationEvent, CustomResource
     from eventflow.events.cloudfront import CloudFrontEvent, EdgeRequest, EdgeResponse
     from eventflow.events.cognito import (
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
     from eventflow.policy.patterns import EventPattern
     from eventflow.triggers.alb import on_alb
     from eventflow.triggers.alexa import on_alexa
+    from eventflow.triggers.authorizers import http_authorizer, jwt_authorizer, rest_authorizer
     from eventflow.triggers.cloudformation import on_cloudformation
     from eventflow.triggers.cloudfront import on_cloudfront
     from eventflow.triggers.cognito import on_cognito
@@ -135,6 +137,9 @@ _HOMES = {
     "AlbEvent": "eventflow.events.alb",
     "AlexaEvent": "eventflow.events.alexa",
     "AlexaResponse": "eventflow.events.alexa",
+    "HttpAuthorizerEvent": "eventflow.events.authorizers",
+    "RestAuthorizerEvent": "eventflow.events.authorizers",
+    "TokenAuthorizerEvent": "eventflow.events.authorizers",
     "CloudFormationEvent": "eventflow.events.cloudformation",
     "CustomResource": "eventflow.events.cloudformation",
     "CloudFrontEvent": "eventflow.events.cloudfront",
@@ -198,6 +203,9 @@ _HOMES = {
     "EventPattern": "eventflow.policy.patterns",
     "on_alb": "eventflow.triggers.alb",
     "on_alexa": "eventflow.triggers.alexa",
+    "http_authorizer": "eventflow.triggers.authorizers",
+    "jwt_authorizer": "eventflow.triggers.authorizers",
+    "rest_authorizer": "eventflow.triggers.authorizers",
     "on_cloudformation": "eventflow.triggers.cloudformation",
     "on_cloudfront": "eventflow.triggers.cloudfront",
     "on_cognito": "eventflow.triggers.cognito",
@@ -270,6 +278,7 @@ __all__ = [
     "EventflowError",
     "FunctionFailed",
     "FunctionNotFoundError",
+    "HttpAuthorizerEvent",
     "HttpEvent",
     "HttpPrelude",
     "InboundFederationEvent",
@@ -302,6 +311,7 @@ __all__ = [
     "RabbitMQMessage",
     "RequestTooLargeError",
     "ResourceNotFoundError",
+    "RestAuthorizerEvent",
     "RestEvent",
     "S3Event",
     "ScheduledEvent",
@@ -314,12 +324,15 @@ __all__ = [
     "Throttled",
     "ThrottledError",
     "TimedOut",
+    "TokenAuthorizerEvent",
     "UnavailableError",
     "UserMigrationEvent",
     "UserMigrationResponse",
     "VerifyAuthChallengeEvent",
     "VerifyAuthChallengeResponse",
     "function",
+    "http_authorizer",
+    "jwt_authorizer",
     "load_environment",
     "on_alb",
     "on_alexa",
@@ -346,6 +359,7 @@ __all__ = [
     "on_sns",
     "on_sqs",
     "on_sqs_batch",
+    "rest_authorizer",
     "to_eventbridge",
     "to_function",
     "to_kafka",

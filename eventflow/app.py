@@ -53,7 +53,7 @@ class App:
     def include(self, functions: Callable[..., Any] | ModuleType) -> App:
         """Add one marked function, or every marked function of a module; returns the app.
 
-        A function that is there already is not added again.
+        A function that is there already is not added again; authorizers that its routes name come along.
         Raises ConfigurationError for a function without a decorator, a module without marked functions and one with
         marked methods, which nothing would ever call.
         """
@@ -69,6 +69,8 @@ class App:
             raise ConfigurationError([Problem(where=name, message="has no eventflow decorator", hint=hint)])
         for handler in found:
             self._handlers.setdefault(id(handler), handler)
+            for needed in _authorizers(handler):
+                self._handlers.setdefault(id(needed), needed)
         return self
 
     @property
@@ -97,6 +99,15 @@ def _marked_functions(module: ModuleType) -> Iterator[Callable[..., Any]]:
     for value in vars(module).values():
         if callable(value) and marks_of(value) is not None:
             yield value
+
+
+def _authorizers(handler: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """The authorizers that a function's routes name, whichever module they are in."""
+    marks = marks_of(handler)
+    for trigger in marks.triggers if marks else ():
+        authorizer: Any = getattr(trigger.http, "authorizer", None)
+        if marks_of(authorizer) is not None:
+            yield authorizer
 
 
 def _marked_methods(module: ModuleType) -> Iterator[Problem]:

@@ -163,6 +163,8 @@ def _says_something(value: Any) -> bool:
 def _text(value: Any) -> str:
     if value == -1:
         return _UNLIMITED
+    if name := getattr(value, "__name__", None):
+        return str(name)
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

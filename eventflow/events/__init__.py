@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from eventflow.events.alexa import SmartHomeEvent as SmartHomeEvent
     from eventflow.events.appsync import AppSyncAuthorizerEvent as AppSyncAuthorizerEvent
     from eventflow.events.appsync import AppSyncResolverEvent as AppSyncResolverEvent
-    from eventflow.events.authorizer import AuthorizerEvent as AuthorizerEvent
+    from eventflow.events.authorizers import HttpAuthorizerEvent as HttpAuthorizerEvent
+    from eventflow.events.authorizers import RestAuthorizerEvent as RestAuthorizerEvent
+    from eventflow.events.authorizers import TokenAuthorizerEvent as TokenAuthorizerEvent
     from eventflow.events.bedrock import BedrockAgentEvent as BedrockAgentEvent
     from eventflow.events.cloudformation import CloudFormationEvent as CloudFormationEvent
     from eventflow.events.cloudformation import CustomResource as CustomResource
@@ -98,6 +100,7 @@ if TYPE_CHECKING:
     from eventflow.events.sqs import SqsRecord as SqsRecord
     from eventflow.events.vpc_lattice import VpcLatticeEvent as VpcLatticeEvent
     from eventflow.events.vpc_lattice import VpcLatticeV1Event as VpcLatticeV1Event
+    from eventflow.events.websocket import WebSocketAuthorizerEvent as WebSocketAuthorizerEvent
     from eventflow.events.websocket import WebSocketEvent as WebSocketEvent
 
 _MODULES: Final = {
@@ -108,7 +111,6 @@ _MODULES: Final = {
     "AlexaResponse": "alexa",
     "AppSyncAuthorizerEvent": "appsync",
     "AppSyncResolverEvent": "appsync",
-    "AuthorizerEvent": "authorizer",
     "BedrockAgentEvent": "bedrock",
     "CODECS": "_recognise",
     "CloudFormationEvent": "cloudformation",
@@ -143,6 +145,7 @@ _MODULES: Final = {
     "EventCodec": "_codec",
     "EventModel": "_base",
     "FirehoseEvent": "firehose",
+    "HttpAuthorizerEvent": "authorizers",
     "HttpEvent": "http",
     "InboundFederationEvent": "cognito",
     "InboundFederationResponse": "cognito",
@@ -166,6 +169,7 @@ _MODULES: Final = {
     "RabbitMQEvent": "rabbitmq",
     "RabbitMQMessage": "rabbitmq",
     "RecordCodec": "_codec",
+    "RestAuthorizerEvent": "authorizers",
     "RestEvent": "rest",
     "S3BatchEvent": "s3_functions",
     "S3Event": "s3",
@@ -180,6 +184,7 @@ _MODULES: Final = {
     "SnsRecord": "sns",
     "SqsEvent": "sqs",
     "SqsRecord": "sqs",
+    "TokenAuthorizerEvent": "authorizers",
     "TumblingWindow": "_window",
     "UnrecognisedEventError": "_recognise",
     "UserMigrationEvent": "cognito",
@@ -188,6 +193,7 @@ _MODULES: Final = {
     "VerifyAuthChallengeResponse": "cognito",
     "VpcLatticeEvent": "vpc_lattice",
     "VpcLatticeV1Event": "vpc_lattice",
+    "WebSocketAuthorizerEvent": "websocket",
     "WebSocketEvent": "websocket",
     "codec_for": "_lookup",
     "recognise": "_recognise",

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from eventflow.events._codec import Codec
 
 SENDERS: Final = (
+    Service.TOKEN_AUTHORIZER,
+    Service.REST_AUTHORIZER,
+    Service.HTTP_AUTHORIZER,
     Service.ALB,
     Service.FUNCTION_URL,
     Service.HTTP,
@@ -37,7 +40,13 @@ SENDERS: Final = (
 """The services that send events, from those that are told by the surest sign to the vaguest. The codec of
 ``Service.SQS`` is ``SQS`` in the module ``sqs``."""
 
-_MODULES: Final = {Service.FUNCTION_URL: "http", Service.HTTP_V1: "rest"}
+_MODULES: Final = {
+    Service.FUNCTION_URL: "http",
+    Service.HTTP_AUTHORIZER: "authorizers",
+    Service.HTTP_V1: "rest",
+    Service.REST_AUTHORIZER: "authorizers",
+    Service.TOKEN_AUTHORIZER: "authorizers",
+}
 """Where the codec is, if not in the module of its own name: it shares a model."""
 
 

@@ -59,6 +59,14 @@ def _is_websocket(wire: JsonObject) -> bool:
     return _context("connectionId", "eventType")(wire) and not is_authorizer(wire)
 
 
+def _is_websocket_authorizer(wire: JsonObject) -> bool:
+    return _context("connectionId")(wire) and is_authorizer(wire)
+
+
+def _is_appsync_authorizer(wire: JsonObject) -> bool:
+    return "authorizationToken" in wire and _context("apiId")(wire) and not is_authorizer(wire)
+
+
 def _is_object_lambda(wire: JsonObject) -> bool:
     contexts = {"getObjectContext", "headObjectContext", "listObjectsContext", "listObjectsV2Context"}
     return not contexts.isdisjoint(wire)
@@ -72,7 +80,7 @@ def _is_firehose(wire: JsonObject) -> bool:
 SIGNS: Final = (
     Sign("vpc_lattice", "VpcLatticeEvent", _context("serviceNetworkArn")),
     Sign("vpc_lattice", "VpcLatticeV1Event", _keys("raw_path", "query_string_parameters")),
-    Sign("authorizer", "AuthorizerEvent", is_authorizer),
+    Sign("websocket", "WebSocketAuthorizerEvent", _is_websocket_authorizer),
     Sign("websocket", "WebSocketEvent", _is_websocket),
     Sign("ses", "SesEvent", _record_of("ses")),
     Sign("codecommit", "CodeCommitEvent", _record_of("codecommit")),
@@ -89,7 +97,7 @@ SIGNS: Final = (
     Sign(
         "appsync", "AppSyncResolverEvent", lambda wire: {"fieldName", "parentTypeName"} <= _object(wire, "info").keys()
     ),
-    Sign("appsync", "AppSyncAuthorizerEvent", lambda wire: "authorizationToken" in wire and _context("apiId")(wire)),
+    Sign("appsync", "AppSyncAuthorizerEvent", _is_appsync_authorizer),
     Sign("connect", "ConnectEvent", lambda wire: "ContactData" in _object(wire, "Details")),
     Sign("cloudwatch", "CloudWatchAlarmEvent", _keys("alarmData", "alarmArn")),
     Sign("deployments", "CodeDeployHookEvent", _keys("DeploymentId", "LifecycleEventHookExecutionId")),

@@ -40,3 +40,10 @@ class WebSocketEvent(CamelModel):
     request_context: WebSocketRequestContext
     body: str | None = None
     is_base64_encoded: bool = False
+
+
+class WebSocketAuthorizerEvent(WebSocketEvent):
+    """May this connection be opened? ``method_arn`` names the route."""
+
+    type: str
+    method_arn: str

@@ -39,10 +39,15 @@ class Service(StrEnum):
     REST = "rest"
     FUNCTION_URL = "function_url"
     ALB = "alb"
+    HTTP_AUTHORIZER = "http_authorizer"
+    REST_AUTHORIZER = "rest_authorizer"
+    """Requests in payload format 1.0, of REST and HTTP APIs."""
+    TOKEN_AUTHORIZER = "token_authorizer"
 
 
 HTTP_SERVICES: Final = frozenset({Service.HTTP, Service.HTTP_V1, Service.REST, Service.FUNCTION_URL, Service.ALB})
 """Those whose events are HTTP requests."""
+AUTHORIZER_SERVICES: Final = frozenset({Service.HTTP_AUTHORIZER, Service.REST_AUTHORIZER, Service.TOKEN_AUTHORIZER})
 
 
 @dataclass(frozen=True, slots=True)

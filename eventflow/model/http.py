@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 from eventflow.model import limits
 
 if TYPE_CHECKING:
+    from eventflow.model.authorizers import JwtAuthorizer
     from eventflow.model.cors import Cors
+    from eventflow.model.function import Handler
 
 PayloadFormatVersion: TypeAlias = Literal["2.0", "1.0"]
 PAYLOAD_FORMAT_VERSIONS: Final = ("2.0", "1.0")
@@ -26,6 +28,8 @@ class HttpApiRoute:
 
     route_key: str
     payload_format_version: PayloadFormatVersion = "2.0"
+    authorizer: Handler | JwtAuthorizer | None = None
+    scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class RestApiRoute:
 
     route_key: str
     binary_media_types: tuple[str, ...] = ()
+    authorizer: Handler | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from eventflow.errors import ConfigurationError, InvalidEventPatternError, Probl
 from eventflow.events import codec_for
 from eventflow.model.mapping import QueueMapping, StreamMapping
 from eventflow.model.subscriptions import QueueSubscription, StreamSubscription
+from eventflow.plan.authorizers import with_authorizers
 from eventflow.plan.checks import app_problems, duplicate_problems, exclusive_problems, function_problems
 from eventflow.plan.endpoints import DIRECT, direct_endpoint, trigger_endpoint
 from eventflow.plan.http_conflicts import http_problems
@@ -68,6 +69,8 @@ def build_plan(
         wiring.problems += duplicate_problems(definition)
         _wire_function(definition, wiring)
     wiring.problems += http_problems(wiring.routes)
+    routes, problems = with_authorizers(wiring.routes, wiring.functions)
+    wiring.problems += problems
     for name, message, hint in cors.mistakes() if cors else ():
         wiring.problems.append(Problem(where="App(cors=...)", field=name, message=message, hint=hint))
     if wiring.problems:
@@ -76,7 +79,7 @@ def build_plan(
         app_name=app_name,
         environment=environment,
         functions=wiring.functions,
-        routes=tuple(wiring.routes),
+        routes=routes,
         notifications=tuple(wiring.notifications),
         queues=tuple(wiring.queues),
         streams=tuple(wiring.streams),

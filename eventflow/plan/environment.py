@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.model import limits
 from eventflow.model.cors import Cors
-from eventflow.model.destinations import HTTP_SERVICES, Service
+from eventflow.model.destinations import AUTHORIZER_SERVICES, HTTP_SERVICES, Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -181,6 +181,7 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
 
 _CALLERS: Final = (
     *HTTP_SERVICES,
+    *AUTHORIZER_SERVICES,
     Service.COGNITO,
     Service.CLOUDFORMATION,
     Service.ALEXA,

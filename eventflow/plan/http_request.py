@@ -23,12 +23,14 @@ _TEXT_TYPES: Final = ("text/", "application/json", "application/xml", "applicati
 class HttpRequest:
     """One matched request. ``wire()`` is the payload format 2.0 event, built on first use.
 
-    ``headers`` are ASGI's: pairs of lower-case bytes. ``path`` is the raw, undecoded path.
+    ``headers`` are ASGI's: pairs of lower-case bytes. ``path`` is the raw, undecoded path. ``authorizer`` is what an
+    authorizer found out, as the event has it.
     Source: API Gateway guide: http-api-develop-integrations-lambda.
     """
 
     __slots__ = (
         "_wire",
+        "authorizer",
         "body",
         "headers",
         "method",
@@ -68,7 +70,25 @@ class HttpRequest:
         self.protocol = protocol
         self.request_id = request_id
         self.time = time
+        self.authorizer: Any = None
         self._wire: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> HttpRequest:
+        """The same request as the event of another flavour, without its body: an authorizer gets it."""
+        return cls(
+            method=request.method,
+            path=request.path,
+            query_string=request.query_string,
+            headers=request.headers,
+            body=b"",
+            route_key=request.route_key,
+            path_parameters=request.path_parameters,
+            source_ip=request.source_ip,
+            protocol=request.protocol,
+            request_id=request.request_id,
+            time=request.time,
+        )
 
     @staticmethod
     def from_wire(wire: Mapping[str, Any]) -> HttpRequest:
@@ -107,6 +127,7 @@ class HttpRequest:
     def _context(self, headers: Mapping[str, str]) -> dict[str, Any]:
         host = headers.get("host", "localhost")
         return {
+            **({} if self.authorizer is None else {"authorizer": self.authorizer}),
             "accountId": ACCOUNT_ID,
             "apiId": API_ID,
             "domainName": host,

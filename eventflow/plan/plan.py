@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from eventflow.events._codec import RecordCodec
+    from eventflow.model.authorizers import JwtAuthorizer, LambdaAuthorizer
     from eventflow.model.cors import Cors
     from eventflow.model.destinations import Destination
     from eventflow.model.function import FunctionDefinition
@@ -30,11 +31,19 @@ Lifespan: TypeAlias = "Callable[[], AbstractAsyncContextManager[Any]]"
 """One async context manager around the whole run; what it yields is ``context.state``."""
 
 
+class AuthorizerPlan(NamedTuple):
+    """A function that decides about requests."""
+
+    endpoint: Endpoint
+    settings: LambdaAuthorizer
+
+
 class RoutePlan(NamedTuple):
     """One way in for HTTP requests."""
 
     source: HttpSource
     endpoint: Endpoint
+    authorizer: AuthorizerPlan | JwtAuthorizer | None = None
 
 
 class NotificationPlan(NamedTuple):

@@ -90,7 +90,7 @@ class HttpV1Request(HttpRequest):
         return {
             "accountId": ACCOUNT_ID,
             "apiId": API_ID,
-            "authorizer": {"claims": None, "scopes": None},
+            "authorizer": self.authorizer or {"claims": None, "scopes": None},
             "domainName": host,
             "domainPrefix": first_label(host),
             "extendedRequestId": self.request_id,
@@ -143,7 +143,8 @@ class RestRequest(HttpV1Request):
 
     def _context(self, headers: Mapping[str, Any]) -> dict[str, Any]:
         context = super()._context(headers)
-        del context["authorizer"]
+        if self.authorizer is None:
+            del context["authorizer"]
         context |= {"deploymentId": API_ID, "resourceId": API_ID, "path": f"/{STAGE}{self._path}"}
         return context
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
+from eventflow.model.authorizers import JwtAuthorizer
 from eventflow.model.destinations import Service
 from eventflow.model.http import PAYLOAD_FORMAT_VERSIONS, HttpApiRoute
 from eventflow.model.trigger import InvocationModel, Trigger
@@ -12,10 +14,13 @@ from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from eventflow.errors import Problem
+    from eventflow.model.function import Handler
     from eventflow.model.http import PayloadFormatVersion
+
+_ISSUER: Final = re.compile(r"https://[^\s?#]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/[^\s?#]*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,7 @@ class HttpTrigger(Trigger):
 
         check = Checker(where)
         yield from check.parses("route", lambda: parse_route_key(self.name))
+        yield from _authorizer_problems(check, self.http)
         yield from check.one_of("payload_format_version", self.http.payload_format_version, PAYLOAD_FORMAT_VERSIONS)
 
 
@@ -50,7 +56,27 @@ class HttpV1Trigger(HttpTrigger):
     service: ClassVar[Service] = Service.HTTP_V1
 
 
-def on_http(route_key: str, *, payload_format_version: PayloadFormatVersion = "2.0") -> Callable[[F], F]:
+def _authorizer_problems(check: Checker, route: HttpApiRoute) -> Iterator[Problem]:
+    from eventflow.policy.authorization import IdentitySource  # whoever only declares (in Lambda) never checks
+
+    authorizer = route.authorizer
+    if not isinstance(authorizer, JwtAuthorizer):
+        if route.scopes:
+            yield check.problem("scopes", "is set", "scopes are those of tokens: authorizer=jwt_authorizer(...)")
+        return
+    yield from check.matches("issuer", authorizer.issuer, _ISSUER, "an URL with https://, as in the tokens' iss")
+    yield from check.parses("identity_source", lambda: IdentitySource.parse(authorizer.identity_source))
+    if not authorizer.audience:
+        yield check.problem("audience", "is empty", "at least one of the tokens' aud or client_id")
+
+
+def on_http(
+    route_key: str,
+    *,
+    payload_format_version: PayloadFormatVersion = "2.0",
+    authorizer: Handler | JwtAuthorizer | None = None,
+    scopes: Sequence[str] = (),
+) -> Callable[[F], F]:
     """Answer HTTP requests that match ``route_key``: ``"GET /orders/{id}"``, ``"ANY /{proxy+}"``, ``"$default"``.
 
     The handler may take :class:`~eventflow.events.HttpEvent`; path parameters by name; the body as a pydantic
@@ -60,6 +86,14 @@ def on_http(route_key: str, *, payload_format_version: PayloadFormatVersion = "2
 
     With ``payload_format_version="1.0"`` the event is a :class:`~eventflow.events.RestEvent`, and what is returned
     has to have a ``statusCode``; it may have ``multiValueHeaders``.
+
+    ``authorizer`` is a function marked with :func:`~eventflow.http_authorizer`, or what
+    :func:`~eventflow.jwt_authorizer` returns; then a token needs one of ``scopes``, if there are any.
     """
-    route = HttpApiRoute(route_key=route_key, payload_format_version=payload_format_version)
+    route = HttpApiRoute(
+        route_key=route_key,
+        payload_format_version=payload_format_version,
+        authorizer=authorizer,
+        scopes=(scopes,) if isinstance(scopes, str) else tuple(scopes),
+    )
     return mark_with_trigger((HttpV1Trigger if payload_format_version == "1.0" else HttpTrigger)(http=route))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from eventflow.errors import Problem
+    from eventflow.model.function import Handler
 
 _MEDIA_TYPE: Final = re.compile(r"\*/\*|[A-Za-z0-9!#$&^_.+-]+/(\*|[A-Za-z0-9!#$&^_.+-]+)")
 
@@ -47,7 +48,9 @@ class RestTrigger(Trigger):
             yield from check.matches("binary_media_types", media_type, _MEDIA_TYPE, hint)
 
 
-def on_rest(route: str, *, binary_media_types: Sequence[str] = ()) -> Callable[[F], F]:
+def on_rest(
+    route: str, *, binary_media_types: Sequence[str] = (), authorizer: Handler | None = None
+) -> Callable[[F], F]:
     """Answer requests to a REST API's resource: ``"GET /orders/{id}"``, ``"ANY /{proxy+}"``.
 
     The handler may take :class:`~eventflow.events.RestEvent`; path parameters by name; the body as a pydantic model
@@ -56,6 +59,9 @@ def on_rest(route: str, *, binary_media_types: Sequence[str] = ()) -> Callable[[
 
     Requests whose content type is among ``binary_media_types`` arrive in base64; an answer in base64 is decoded for
     clients that accept one of them first.
+
+    ``authorizer`` is a function marked with :func:`~eventflow.rest_authorizer`.
     """
     types = (binary_media_types,) if isinstance(binary_media_types, str) else tuple(binary_media_types)
-    return mark_with_trigger(RestTrigger(http=RestApiRoute(route_key=route, binary_media_types=types)))
+    route_source = RestApiRoute(route_key=route, binary_media_types=types, authorizer=authorizer)
+    return mark_with_trigger(RestTrigger(http=route_source))

@@ -93,7 +93,7 @@ class HttpApiV1(HttpApi):
         return http_v1_answer(value)
 
 
-def _gateway_response(status: int, text: str, error: str) -> Answer:
+def gateway_response(status: int, text: str, error: str) -> Answer:
     """One of a REST API's own answers."""
     return message(status, text)._replace(headers=(JSON, (b"x-amzn-errortype", error.encode())))
 
@@ -101,12 +101,12 @@ def _gateway_response(status: int, text: str, error: str) -> Answer:
 class RestApi(Flavour):
     """A REST API."""
 
-    not_found = _gateway_response(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
-    body_too_large = _gateway_response(413, "Request Too Long", "RequestTooLargeException")
-    throttled = _gateway_response(429, "Too Many Requests", "TooManyRequestsException")
-    function_error = _gateway_response(502, "Internal server error", "InternalServerErrorException")
-    gave_up = _gateway_response(504, "Endpoint request timed out", "InternalServerErrorException")
-    bad_base64: Final = _gateway_response(500, "Internal server error", "InternalServerErrorException")
+    not_found = gateway_response(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
+    body_too_large = gateway_response(413, "Request Too Long", "RequestTooLargeException")
+    throttled = gateway_response(429, "Too Many Requests", "TooManyRequestsException")
+    function_error = gateway_response(502, "Internal server error", "InternalServerErrorException")
+    gave_up = gateway_response(504, "Endpoint request timed out", "InternalServerErrorException")
+    bad_base64: Final = gateway_response(500, "Internal server error", "InternalServerErrorException")
 
     def __init__(self, binary_media_types: tuple[str, ...] = ()) -> None:
         self.request = partial(RestRequest, binary_media_types=binary_media_types)

@@ -16,6 +16,7 @@ from eventflow.model.http import FunctionUrl, HttpApiRoute
 from eventflow.model.outcome import FunctionFailed, Outcome, Succeeded, Throttled
 from eventflow.policy.routes import Match
 from eventflow.runtime.http.answers import JSON, Answer, message
+from eventflow.runtime.http.authorizers import Gates
 from eventflow.runtime.http.bodies import BodyTooLargeError, head_of, read_body
 from eventflow.runtime.http.cross_origin import Sharing
 from eventflow.runtime.http.flavours import HttpApi, flavour_of
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from eventflow.ports import Clock
     from eventflow.runtime.functions import Functions
     from eventflow.runtime.http.asgi import Header, Receive, Scope
+    from eventflow.runtime.http.authorizers import Gate
     from eventflow.runtime.http.flavours import Flavour
     from eventflow.runtime.http.streaming import StreamedAnswer
     from eventflow.runtime.invoker import Entry
@@ -56,6 +58,7 @@ class _Target(NamedTuple):
     slow: bool
     streams: bool
     cors: Cors | None
+    gate: Gate | None
 
 
 class Routes:
@@ -63,13 +66,23 @@ class Routes:
 
     def __init__(self, plan: Plan, functions: Functions, clock: Clock) -> None:
         targets = []
+        gates = Gates(functions, plan.environment, clock)
         for route in plan.routes:
             function = functions[route.endpoint.function.name]
             waits = route.source.waits_seconds
             slow = function.settings.timeout_seconds > waits
             entry = function.invoker.entry(route.endpoint)
             flavour = flavour_of(route, plan.environment)
-            target = _Target(function.name, entry, flavour, waits, slow, route.endpoint.is_stream, _cors(route, plan))
+            target = _Target(
+                function.name,
+                entry,
+                flavour,
+                waits,
+                slow,
+                route.endpoint.is_stream,
+                _cors(route, plan),
+                gates.of(route),
+            )
             targets.append((route.source, function.name, target))
         self._router: Router[_Target] = Router(targets)
         self._cors = plan.cors
@@ -100,7 +113,8 @@ class Routes:
         if target.cors is None:
             return await self._answer(found, method, path, scope, receive, request_id), identity
         sharing = Sharing(target.cors, method, scope["headers"])
-        answer = sharing.preflight()
+        # An authorizer before everything that is left sees preflights too, as on AWS.
+        answer = None if found.route_key.is_default and target.gate is not None else sharing.preflight()
         if answer is not None:
             return answer, identity
         return _shared(await self._answer(found, method, path, scope, receive, request_id), sharing), identity
@@ -121,8 +135,10 @@ class Routes:
         header_bytes, declared = head_of(headers)
         if header_bytes + len(method) + len(path) + len(query) + _REQUEST_LINE_EXTRAS > flavour.head_bytes:
             return flavour.head_too_large
+        body = b""
         try:
-            body = await read_body(receive, declared, limit=flavour.body_bytes) if declared else b""
+            if declared and target.gate is None:
+                body = await read_body(receive, declared, limit=flavour.body_bytes)
         except BodyTooLargeError:
             return flavour.body_too_large
         client = scope.get("client")
@@ -139,6 +155,14 @@ class Routes:
             request_id=request_id,
             time=self._clock.time(),
         )
+        if target.gate is not None:
+            refusal = await target.gate.admit(request)
+            if refusal is not None:
+                return refusal  # its body is nobody's business
+            try:
+                request.body = await read_body(receive, declared, limit=flavour.body_bytes)
+            except BodyTooLargeError:
+                return flavour.body_too_large
         refusal = flavour.refusal(request)
         if refusal is not None:
             return refusal

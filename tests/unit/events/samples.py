@@ -14,7 +14,6 @@ from eventflow.events import (
     AlexaEvent,
     AppSyncAuthorizerEvent,
     AppSyncResolverEvent,
-    AuthorizerEvent,
     BedrockAgentEvent,
     CloudFormationEvent,
     CloudFrontEvent,
@@ -32,6 +31,7 @@ from eventflow.events import (
     EventBridgeEvent,
     EventModel,
     FirehoseEvent,
+    HttpAuthorizerEvent,
     HttpEvent,
     IotAuthorizerEvent,
     IotProvisioningEvent,
@@ -40,6 +40,7 @@ from eventflow.events import (
     LexEvent,
     LexV1Event,
     RabbitMQEvent,
+    RestAuthorizerEvent,
     RestEvent,
     S3BatchEvent,
     S3Event,
@@ -51,8 +52,10 @@ from eventflow.events import (
     SmartHomeEvent,
     SnsEvent,
     SqsEvent,
+    TokenAuthorizerEvent,
     VpcLatticeEvent,
     VpcLatticeV1Event,
+    WebSocketAuthorizerEvent,
     WebSocketEvent,
 )
 
@@ -70,16 +73,19 @@ SERVICES: Final[dict[str, type[EventModel]]] = {
     "eventbridge": EventBridgeEvent,
     "function_url": HttpEvent,
     "http": HttpEvent,
+    "http_authorizer": HttpAuthorizerEvent,
     "http_v1": RestEvent,
     "kafka": KafkaEvent,
     "kinesis": KinesisStreamEvent,
     "lex": LexEvent,
     "rabbitmq": RabbitMQEvent,
     "rest": RestEvent,
+    "rest_authorizer": RestAuthorizerEvent,
     "s3": S3Event,
     "schedule": ScheduledEvent,
     "sns": SnsEvent,
     "sqs": SqsEvent,
+    "token_authorizer": TokenAuthorizerEvent,
 }
 """Those with a decorator, and so with a codec."""
 
@@ -87,7 +93,6 @@ OTHERS: Final[dict[str, type[EventModel]]] = {
     "alexa-smart-home": SmartHomeEvent,
     "appsync": AppSyncResolverEvent,
     "appsync-authorizer": AppSyncAuthorizerEvent,
-    "authorizer": AuthorizerEvent,
     "bedrock-agent": BedrockAgentEvent,
     "cloudwatch-alarm": CloudWatchAlarmEvent,
     "cloudwatch-logs": CloudWatchLogsEvent,
@@ -109,6 +114,7 @@ OTHERS: Final[dict[str, type[EventModel]]] = {
     "vpc-lattice": VpcLatticeEvent,
     "vpc-lattice-v1": VpcLatticeV1Event,
     "websocket": WebSocketEvent,
+    "websocket-authorizer": WebSocketAuthorizerEvent,
 }
 """Those that call functions in Lambda only, and those whose decorator is yet to come."""
 

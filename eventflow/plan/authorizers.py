@@ -1,0 +1,71 @@
+"""Finding the authorizers that routes name."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from eventflow.errors import Problem
+from eventflow.model.authorizers import HttpAuthorizer, JwtAuthorizer, RestAuthorizer
+from eventflow.model.http import HttpApiRoute, RestApiRoute
+from eventflow.plan.plan import AuthorizerPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from eventflow.model.function import Handler
+    from eventflow.plan.plan import FunctionPlan, RoutePlan
+
+
+def with_authorizers(
+    routes: Sequence[RoutePlan], functions: Mapping[str, FunctionPlan]
+) -> tuple[tuple[RoutePlan, ...], list[Problem]]:
+    """The routes with their authorizers, and what is wrong with those."""
+    found: list[RoutePlan] = []
+    problems: list[Problem] = []
+    for route in routes:
+        authorizer = _authorizer(route, functions)
+        if isinstance(authorizer, Problem):
+            problems.append(authorizer)
+        else:
+            found.append(route._replace(authorizer=authorizer))
+    return tuple(found), problems
+
+
+def _authorizer(
+    route: RoutePlan, functions: Mapping[str, FunctionPlan]
+) -> AuthorizerPlan | JwtAuthorizer | Problem | None:
+    source = route.source
+    authorizer: Any = source.authorizer if isinstance(source, HttpApiRoute | RestApiRoute) else None
+    if authorizer is None:
+        return None
+    if isinstance(authorizer, JwtAuthorizer):
+        if isinstance(source, RestApiRoute):
+            return _problem(route, "is a JWT authorizer", "only HTTP APIs have those; use @rest_authorizer")
+        if find_spec("jwt") is None or find_spec("aiohttp") is None:
+            return _problem(route, "needs a library that is not installed", "pip install 'eventflow[jwt]'")
+        return authorizer
+    kind = RestAuthorizer if isinstance(source, RestApiRoute) else HttpAuthorizer
+    return _lambda_authorizer(authorizer, kind, functions) or _problem(
+        route,
+        f"{getattr(authorizer, '__qualname__', authorizer)!r} is no authorizer of this kind of API",
+        f"mark it with @{'rest' if kind is RestAuthorizer else 'http'}_authorizer()",
+    )
+
+
+def _lambda_authorizer(
+    handler: Handler, kind: type[HttpAuthorizer | RestAuthorizer], functions: Mapping[str, FunctionPlan]
+) -> AuthorizerPlan | None:
+    for function in functions.values():
+        if function.definition.handler is handler:
+            for endpoint in function.endpoints.values():
+                settings = getattr(endpoint.trigger, "authorizer", None)
+                if isinstance(settings, kind):
+                    return AuthorizerPlan(endpoint, settings)
+    return None
+
+
+def _problem(route: RoutePlan, message: str, hint: str) -> Problem:
+    endpoint = route.endpoint
+    where = f"{endpoint.function.where} {endpoint.trigger.decorator if endpoint.trigger else ''}"
+    return Problem(where=where, field="authorizer", message=message, hint=hint)
