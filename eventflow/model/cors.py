@@ -27,6 +27,12 @@ class Cors:
     max_age_seconds: int | None = None
     allow_credentials: bool = False
 
+    def __str__(self) -> str:
+        """What is set, for ``eventflow plan``."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        texts = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
+        return " ".join(f"{name}={texts[name]}" for name, value in values.items() if value not in ((), None, False))
+
     @classmethod
     def parse(cls, table: Mapping[str, Any]) -> Cors:
         """From a table of a configuration file. Raises ValueError for a key or value that is none."""

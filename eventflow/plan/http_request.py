@@ -126,8 +126,7 @@ class HttpRequest:
 
     def _context(self, headers: Mapping[str, str]) -> dict[str, Any]:
         host = headers.get("host", "localhost")
-        return {
-            **({} if self.authorizer is None else {"authorizer": self.authorizer}),
+        context: dict[str, Any] = {
             "accountId": ACCOUNT_ID,
             "apiId": API_ID,
             "domainName": host,
@@ -145,6 +144,9 @@ class HttpRequest:
             "time": access_log_time(int(self.time)),
             "timeEpoch": int(self.time * 1000),
         }
+        if self.authorizer is not None:
+            context["authorizer"] = self.authorizer
+        return context
 
 
 class _EventRequest(HttpRequest):

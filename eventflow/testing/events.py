@@ -45,7 +45,10 @@ from eventflow.model.records import QueueRecord, SourceIdentity, StreamRecord
 from eventflow.testing.http_events import HTTP_EVENT_FACTORIES
 from eventflow.testing.http_events import alb_event as alb_event
 from eventflow.testing.http_events import function_url_event as function_url_event
+from eventflow.testing.http_events import http_authorizer_event as http_authorizer_event
+from eventflow.testing.http_events import rest_authorizer_event as rest_authorizer_event
 from eventflow.testing.http_events import rest_event as rest_event
+from eventflow.testing.http_events import token_authorizer_event as token_authorizer_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,18 +9,18 @@ from urllib.parse import urlencode
 from pydantic_core import to_json
 
 from eventflow.events.alb import AlbEvent
+from eventflow.events.authorizers import HttpAuthorizerEvent, RestAuthorizerEvent, TokenAuthorizerEvent
 from eventflow.events.http import HttpEvent
 from eventflow.events.rest import RestEvent
 from eventflow.plan.alb_request import AlbRequest, target_group_arn
-from eventflow.plan.http_request import FunctionUrlRequest
+from eventflow.plan.http_request import FunctionUrlRequest, HttpRequest
 from eventflow.plan.rest_request import HttpV1Request, RestRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from eventflow.plan.http_request import HttpRequest
-
 TIME: Final = 1_767_225_600.0
+METHOD_ARN: Final = "arn:aws:execute-api:us-east-1:123456789012:example/prod/GET/"
 _REQUEST_ID: Final = "00000000-0000-4000-8000-000000000001"
 
 
@@ -93,6 +93,43 @@ def alb_event(
     return AlbEvent.model_validate(request.wire())
 
 
+def token_authorizer_event(token: str = "allow", *, method_arn: str = METHOD_ARN) -> TokenAuthorizerEvent:
+    """What a REST API asks about a token."""
+    wire = {"type": "TOKEN", "authorizationToken": token, "methodArn": method_arn}
+    return TokenAuthorizerEvent.model_validate(wire)
+
+
+def rest_authorizer_event(
+    method: str = "GET", path: str = "/", *, method_arn: str = METHOD_ARN, time: float = TIME, **options: Any
+) -> RestAuthorizerEvent:
+    """What a REST API asks about a request; ``options`` are those of :func:`rest_event`."""
+    wire = _without_body(rest_event(method, path, time=time, **options).to_wire())
+    return RestAuthorizerEvent.model_validate(wire | {"type": "REQUEST", "methodArn": method_arn})
+
+
+def http_authorizer_event(
+    method: str = "GET",
+    path: str = "/",
+    *,
+    identity: Sequence[str] = ("allow",),
+    headers: Mapping[str, str] | None = None,
+    query: Mapping[str, str | Sequence[str]] | None = None,
+    route_key: str | None = None,
+    route_arn: str = METHOD_ARN,
+    source_ip: str = "192.0.2.1",
+    time: float = TIME,
+) -> HttpAuthorizerEvent:
+    """What an HTTP API asks about a request, in payload format 2.0."""
+    facts = _facts(method, path, None, query, headers, None, source_ip, time)
+    wire = _without_body(HttpRequest(route_key=route_key or f"{method} {path}", **facts).wire())
+    more = {"type": "REQUEST", "routeArn": route_arn, "identitySource": list(identity)}
+    return HttpAuthorizerEvent.model_validate(wire | more)
+
+
+def _without_body(wire: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in wire.items() if name not in ("body", "isBase64Encoded")}
+
+
 def _facts(
     method: str,
     path: str,
@@ -133,6 +170,17 @@ _REQUEST: Final[Mapping[str, str]] = {"method": "GET", "path": "/", "body": ""}
 
 HTTP_EVENT_FACTORIES: Final[Mapping[tuple[str, str], tuple[str, Callable[..., Any], Mapping[str, str]]]] = {
     ("alb", "request"): ("A request through a load balancer", alb_event, {**_REQUEST, "target_group": "example"}),
+    ("apigateway", "authorizer"): ("A token that a REST API asks about", token_authorizer_event, {"token": "allow"}),
+    ("apigateway", "http-api-authorizer"): (
+        "A request that an HTTP API asks about",
+        http_authorizer_event,
+        {"method": "GET", "path": "/"},
+    ),
+    ("apigateway", "request-authorizer"): (
+        "A request that a REST API asks about",
+        rest_authorizer_event,
+        {"method": "GET", "path": "/"},
+    ),
     ("apigateway", "aws-proxy"): ("A request to a REST API", rest_event, {**_REQUEST, "resource": "/"}),
     ("apigateway", "http-api-proxy-v1"): (
         "A request to an HTTP API in payload format 1.0",

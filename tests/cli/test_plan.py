@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from eventflow.app import App
 from eventflow.cli.description import Setting, TriggerDescription, describe
+from eventflow.model.cors import Cors
 from eventflow.plan.environment import Environment, SourceBinding
 from eventflow.triggers.destinations import to_sqs
 from eventflow.triggers.documentdb import on_documentdb
 from eventflow.triggers.function import function
+from eventflow.triggers.function_url import on_function_url
 from eventflow.triggers.http import on_http
 from eventflow.triggers.kinesis import on_kinesis
 from eventflow.triggers.mq import on_mq
@@ -118,3 +120,15 @@ def test_the_command_prints_functions_triggers_and_settings(run_cli: RunCli, wri
     assert ["shop", "in", "environment", "local"] in lines
     assert ['@on_sqs("orders")', "polling,", "adapter", "local"] in lines
     assert ["batch_size", "10", "by", "eventflow"] in lines
+
+
+def test_what_is_set_of_http_is_shown() -> None:
+    @on_function_url(invoke_mode="RESPONSE_STREAM", cors=Cors(allow_origins=("*",), max_age_seconds=5))
+    async def chat(event):  # type: ignore[no-untyped-def]
+        yield ""
+
+    [described] = describe(App([chat]).freeze(Environment()))
+    assert described.triggers[0].settings == (
+        Setting("invoke_mode", "RESPONSE_STREAM", "eventflow"),
+        Setting("cors", "allow_origins=* max_age_seconds=5", "eventflow"),
+    )

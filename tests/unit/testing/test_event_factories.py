@@ -22,11 +22,13 @@ from eventflow.testing.events import (
     dynamodb_stream_event,
     eventbridge_event,
     function_url_event,
+    http_authorizer_event,
     http_event,
     kafka_event,
     kinesis_event,
     lex_event,
     rabbitmq_event,
+    rest_authorizer_event,
     rest_event,
     s3_event,
     scheduled_event,
@@ -42,10 +44,12 @@ FACTORIES: list[Callable[..., EventModel]] = [
     dynamodb_stream_event,
     eventbridge_event,
     function_url_event,
+    http_authorizer_event,
     http_event,
     kafka_event,
     kinesis_event,
     rabbitmq_event,
+    rest_authorizer_event,
     rest_event,
     s3_event,
     scheduled_event,
@@ -175,3 +179,9 @@ def test_events_are_found_by_the_names_sam_users_know() -> None:
         ("sqs", "receive-message"),
         ("sns", "notification"),
     } <= set(EVENT_FACTORIES)
+
+
+def test_a_token_event_needs_no_time() -> None:
+    event = EVENT_FACTORIES["apigateway", "authorizer"].make(token="secret")
+    assert recognise(event.to_wire()) is type(event)
+    assert event.to_wire()["authorizationToken"] == "secret"
