@@ -118,9 +118,9 @@ class HttpRequest:
         wire["requestContext"] = self._context(headers)
         if self.path_parameters:
             wire["pathParameters"] = dict(self.path_parameters)
-        text, is_base64 = encoded(self.body, is_text=is_text(headers.get("content-type", "")))
-        if text:
-            wire["body"] = text
+        is_base64 = False
+        if self.body:
+            wire["body"], is_base64 = encoded(self.body, is_text=is_text(headers.get("content-type", "")))
         wire["isBase64Encoded"] = is_base64
         return wire
 
@@ -130,7 +130,7 @@ class HttpRequest:
             "accountId": ACCOUNT_ID,
             "apiId": API_ID,
             "domainName": host,
-            "domainPrefix": first_label(host),
+            "domainPrefix": host.split(".", 1)[0].split(":", 1)[0],
             "http": {
                 "method": self.method,
                 "path": self.path,

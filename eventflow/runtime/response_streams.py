@@ -7,7 +7,8 @@ Source: Lambda guide: configuration-response-streaming.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError as FutureCancelledError
 from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from eventflow.model.context import Context
     from eventflow.plan.endpoint import Call
 
+_log = logging.getLogger(__name__)
+
 Piece: TypeAlias = HttpPrelude | bytes
-Sink: TypeAlias = Callable[[Piece], Awaitable[None]]
+Sink: TypeAlias = Callable[[Piece], Coroutine[Any, Any, None]]
 """Takes one piece, and returns when the next one may come. A prelude comes first or never."""
 
 response_sink: Final[ContextVar[Sink | None]] = ContextVar("eventflow_response_sink", default=None)
@@ -52,7 +55,8 @@ async def stream_in_thread(
     try:
         await loop.run_in_executor(threads, copy_context().run, running.run, call, subject, context)
     except asyncio.CancelledError:
-        running.stop()
+        if not running.stop():
+            _log.warning("%s was stopped, but its thread goes on until it yields", context.function_name)
         raise
     return collected.result()
 
@@ -122,7 +126,7 @@ class _ThreadStream:
             generator.close()
 
     def _send(self, item: Any) -> None:
-        self._sending = asyncio.run_coroutine_threadsafe(self._take_one(item), self._loop)
+        self._sending = asyncio.run_coroutine_threadsafe(self._take(item), self._loop)
         if self._stopped:
             self._sending.cancel()
         try:
@@ -130,10 +134,7 @@ class _ThreadStream:
         except FutureCancelledError:
             raise _StoppedError from None
 
-    async def _take_one(self, item: Any) -> None:
-        await self._take(item)
-
-    def stop(self) -> None:
+    def stop(self) -> bool:
+        """Close the generator; false if it has to yield before that."""
         self._stopped = True
-        if self._sending is not None:
-            self._sending.cancel()
+        return self._sending is not None and self._sending.cancel()

@@ -8,26 +8,25 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from eventflow.runtime.http.admin import PATHS, Admin
-from eventflow.runtime.http.answers import send_answer
+from eventflow.runtime.http.answers import Answer, send_answer
 from eventflow.runtime.http.bodies import ClientGoneError
 from eventflow.runtime.http.flavours import HTTP_API, HttpApi
 from eventflow.runtime.http.invoke_api import PREFIXES, InvokeApi
 from eventflow.runtime.http.pushes import Pushes
 from eventflow.runtime.http.routes import Routes
-from eventflow.runtime.http.streaming import StreamedAnswer
 from eventflow.runtime.request_ids import request_ids
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from eventflow.plan.plan import Plan
     from eventflow.ports import Clock, HttpEndpoint
     from eventflow.runtime.callers import Callers
     from eventflow.runtime.functions import Functions
-    from eventflow.runtime.http.answers import Answer
-    from eventflow.runtime.http.asgi import Receive, Scope, Send
+    from eventflow.runtime.http.asgi import Header, Receive, Scope, Send
     from eventflow.runtime.http.invoke_api import Accept
+    from eventflow.runtime.http.streaming import StreamedAnswer
     from eventflow.runtime.metrics import Metrics
 
 NO_ENDPOINTS: Final[Mapping[str, HttpEndpoint]] = MappingProxyType({})
@@ -86,19 +85,21 @@ class HttpApp:
         raw_path = scope.get("raw_path")
         path = raw_path.decode("latin-1") if raw_path is not None else quote(scope["path"])
         request_id = self._next_request_id()
-        identity = HTTP_API.identity(request_id)
+        identity: Sequence[Header] = ()
         answer: Answer | StreamedAnswer | None = None
         try:
             if path.startswith(self._prefixes):
                 answer, identifier = await self._invoke_api.answer(path, scope, receive, request_id)
                 identity = (identifier,)
             elif path in self._admin_paths:
-                answer = self._admin.answer(path, scope)
+                answer, identity = self._admin.answer(path, scope), HTTP_API.identity(request_id)
             elif path in self._push_paths:
+                identity = HTTP_API.identity(request_id)
                 answer = await self._pushes.answer(path, scope, receive)
             else:
-                answer, identity = await self._routes.answer(scope["method"], path, scope, receive, request_id)
-            if isinstance(answer, StreamedAnswer):
+                pending, identity = self._routes.answer(scope["method"], path, scope, receive, request_id)
+                answer = await pending
+            if not isinstance(answer, Answer):
                 await answer.run(scope, receive, send, identity)
                 return
         except ClientGoneError:
@@ -106,7 +107,7 @@ class HttpApp:
         except CancelledError:
             if not self._abandoned:
                 raise
-            if isinstance(answer, StreamedAnswer):
+            if answer is not None:
                 return  # it stays without its end
             answer = HttpApi.gave_up
         await send_answer(scope, send, answer, identity)

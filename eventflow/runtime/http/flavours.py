@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from eventflow.plan.plan import RoutePlan
     from eventflow.runtime.http.asgi import Header
 
-_MEASURED_BODY_BYTES: Final = (limits.SYNCHRONOUS_REQUEST_BYTES - 2 * limits.HTTP_HEADER_BYTES) // 6
-"""A smaller body fits Lambda's request limit in any case: as JSON, no byte takes more than six."""
-
 MakeRequest: TypeAlias = "Callable[..., HttpRequest]"
 
 
@@ -38,6 +35,8 @@ class Flavour(ABC):
 
     head_bytes: ClassVar[int] = limits.HTTP_HEADER_BYTES
     body_bytes: ClassVar[int] = limits.HTTP_BODY_BYTES
+    measured_bytes: ClassVar[int] = (limits.SYNCHRONOUS_REQUEST_BYTES - 2 * limits.HTTP_HEADER_BYTES) // 6
+    """A body that is no larger fits Lambda's request limit in any case: as JSON, no byte takes more than six."""
     not_found: ClassVar[Answer]
     head_too_large: ClassVar[Answer] = message(431, "Request Header Fields Too Large")
     body_too_large: ClassVar[Answer] = message(413, "Request Entity Too Large")
@@ -62,9 +61,7 @@ class Flavour(ABC):
         return self.function_error
 
     def refusal(self, request: HttpRequest) -> Answer | None:
-        """The answer to a request that no function may get."""
-        if len(request.body) <= _MEASURED_BODY_BYTES:
-            return None
+        """The answer to a request that no function may get, looked for above ``measured_bytes``."""
         too_large = len(marshal_compact(request.wire())) > limits.SYNCHRONOUS_REQUEST_BYTES
         return self.body_too_large if too_large else None
 
@@ -158,6 +155,7 @@ class LoadBalancer(Flavour):
 
     head_bytes = limits.ALB_HEADER_BYTES
     body_bytes = limits.ALB_REQUEST_BYTES
+    measured_bytes = -1
     not_found = _page(404, "Not Found")
     head_too_large = _page(431, "Request Header Fields Too Large")
     body_too_large = _page(413, "Request Entity Too Large")

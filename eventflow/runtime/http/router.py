@@ -8,7 +8,7 @@ app is refused when it is frozen (:mod:`eventflow.plan.http_conflicts`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from eventflow.model.http import FunctionUrl, HttpApiRoute, LoadBalancerRule, RestApiRoute
 from eventflow.policy.listener_rules import CompiledRule, ListenerRequest, in_order
@@ -17,7 +17,7 @@ from eventflow.policy.routes import DEFAULT, METHODS, Match, MethodNotAllowed, R
 from eventflow.runtime.http.flavours import HTTP_API, Flavour, FunctionUrlFront, LoadBalancer, RestApi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from eventflow.model.http import HttpSource
     from eventflow.policy.routes import RouteKey
@@ -28,12 +28,6 @@ T = TypeVar("T")
 
 URL_LABEL: Final = "lambda-url"
 _EVERYTHING: Final = parse_route_key(DEFAULT)
-
-
-class Refused(NamedTuple):
-    """No function answers; ``flavour`` says how that is put."""
-
-    flavour: Flavour
 
 
 class Router(Generic[T]):
@@ -57,10 +51,10 @@ class Router(Generic[T]):
         }
         if len(self._urls) == len(routes) == 1:
             self._default = next(iter(self._urls.values()))
-        self._refused = Refused(_loudest(bool(api), self._has_rest, bool(rules), bool(self._urls)))
-        self._unknown_method = Refused(RestApi())
+        self._refusing = _loudest(bool(api), self._has_rest, bool(rules), bool(self._urls))
         several = self._urls or rules or rest
-        self.find: Callable[[str, str, Scope], Match[T] | Refused] = self._search if several else self._search_api
+        self.only_api = None if several else self._api
+        """All there is in an app without other flavours: it needs no search."""
 
     def spells_out(self, path: str) -> bool:
         """Whether some route has this very path, not one that a parameter or ``$default`` stands for."""
@@ -68,18 +62,15 @@ class Router(Generic[T]):
         keys = [match.route_key for match in found if isinstance(match, Match)]
         return any(not key.parameters and not key.is_default for key in keys)
 
-    def _search_api(self, method: str, path: str, scope: Scope) -> Match[T] | Refused:
-        """For an app with nothing but an HTTP API."""
-        match = self._api.match(method, path)
-        return match if isinstance(match, Match) else self._refused  # it knows no 405
+    def refused_by(self, method: str, path: str) -> Flavour:
+        """Whose way it is to refuse a request that no function answers."""
+        known = self._has_rest and isinstance(self._rest.match(method, path), MethodNotAllowed)
+        return RestApi() if known else self._refusing
 
-    def _search(self, method: str, path: str, scope: Scope) -> Match[T] | Refused:
+    def find(self, method: str, path: str, scope: Scope) -> Match[T] | None:
+        """What answers a request; ``None`` if nothing does."""
         return (
-            self._by_host(scope)
-            or self._by_rule(method, path, scope)
-            or self._by_route(method, path)
-            or self._default
-            or self._refused_route(method, path)
+            self._by_host(scope) or self._by_rule(method, path, scope) or self._by_route(method, path) or self._default
         )
 
     def _by_host(self, scope: Scope) -> Match[T] | None:
@@ -106,10 +97,6 @@ class Router(Generic[T]):
         api, rest = self._api.match(method, path), self._rest.match(method, path) if self._has_rest else None
         found = [match for match in (api, rest) if isinstance(match, Match)]
         return min(found, key=lambda match: _vagueness(match.route_key)) if found else None
-
-    def _refused_route(self, method: str, path: str) -> Refused:
-        known = self._has_rest and isinstance(self._rest.match(method, path), MethodNotAllowed)
-        return self._unknown_method if known else self._refused
 
 
 def _of(kind: type[S], routes: Sequence[tuple[HttpSource, str, T]]) -> list[tuple[S, T]]:

@@ -26,7 +26,7 @@ from eventflow.runtime.marshal import marshal_compact
 from eventflow.runtime.request_path import report_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from eventflow.model.cors import Cors
     from eventflow.plan.http_request import HttpRequest
@@ -85,6 +85,7 @@ class Routes:
             )
             targets.append((route.source, function.name, target))
         self._router: Router[_Target] = Router(targets)
+        self._only_api = self._router.only_api
         self._cors = plan.cors
         self._clock = clock
         self._outliving: set[asyncio.Task[Outcome]] = set()
@@ -98,28 +99,34 @@ class Routes:
         """Whether some route has this very path, not one that a parameter or ``$default`` stands for."""
         return self._router.spells_out(path)
 
-    async def answer(
+    def answer(
         self, method: str, path: str, scope: Scope, receive: Receive, request_id: str
-    ) -> tuple[Answer | StreamedAnswer, Sequence[Header]]:
+    ) -> tuple[Awaitable[Answer | StreamedAnswer], Sequence[Header]]:
         """The answer to one request, and the headers that identify it; ``path`` is still URL-encoded.
 
-        Raises ClientGoneError if the client left before its request was complete.
+        Waiting for the answer raises ClientGoneError if the client left before its request was complete.
         """
-        found = self._router.find(method, path, scope)
+        api = self._only_api
+        found = self._router.find(method, path, scope) if api is None else api.match(method, path)
         if not isinstance(found, Match):
-            return self._refusal(found.flavour, method, scope), found.flavour.identity(request_id)
+            flavour = self._router.refused_by(method, path)
+            return self._refuse(flavour, method, scope), flavour.identity(request_id)
         target = found.target
-        identity = target.flavour.identity(request_id)
-        if target.cors is None:
-            return await self._answer(found, method, path, scope, receive, request_id), identity
+        answer = self._answer if target.cors is None else self._answer_page
+        return answer(found, method, path, scope, receive, request_id), target.flavour.identity(request_id)
+
+    async def _answer_page(
+        self, match: Match[_Target], method: str, path: str, scope: Scope, receive: Receive, request_id: str
+    ) -> Answer | StreamedAnswer:
+        """The answer where pages of other origins may call."""
+        target = match.target
+        assert target.cors is not None
         sharing = Sharing(target.cors, method, scope["headers"])
         # An authorizer before everything that is left sees preflights too, as on AWS.
-        answer = None if found.route_key.is_default and target.gate is not None else sharing.preflight()
-        if answer is not None:
-            return answer, identity
-        return _shared(await self._answer(found, method, path, scope, receive, request_id), sharing), identity
+        preflight = None if match.route_key.is_default and target.gate is not None else sharing.preflight()
+        return preflight or _shared(await self._answer(match, method, path, scope, receive, request_id), sharing)
 
-    def _refusal(self, flavour: Flavour, method: str, scope: Scope) -> Answer:
+    async def _refuse(self, flavour: Flavour, method: str, scope: Scope) -> Answer:
         """The answer where there is no route; an HTTP API's preflights need none."""
         if self._cors is None or not isinstance(flavour, HttpApi):
             return flavour.not_found
@@ -136,16 +143,16 @@ class Routes:
         if header_bytes + len(method) + len(path) + len(query) + _REQUEST_LINE_EXTRAS > flavour.head_bytes:
             return flavour.head_too_large
         body = b""
-        try:
-            if declared and target.gate is None:
+        if declared and target.gate is None:
+            try:
                 body = await read_body(receive, declared, limit=flavour.body_bytes)
-        except BodyTooLargeError:
-            return flavour.body_too_large
+            except BodyTooLargeError:
+                return flavour.body_too_large
         client = scope.get("client")
         request = flavour.request(
             method=method,
             path=path,
-            query_string=query.decode("latin-1"),
+            query_string=query.decode("latin-1") if query else "",
             headers=headers,
             body=body,
             route_key=match.route_key.text,
@@ -163,13 +170,20 @@ class Routes:
                 request.body = await read_body(receive, declared, limit=flavour.body_bytes)
             except BodyTooLargeError:
                 return flavour.body_too_large
-        refusal = flavour.refusal(request)
-        if refusal is not None:
-            return refusal
+        if len(request.body) > flavour.measured_bytes:
+            refusal = flavour.refusal(request)
+            if refusal is not None:
+                return refusal
         if target.streams:
             return UrlStream(partial(_invoke, target, request), lambda outcome: _answer(outcome, target, request))
-        outcome = await self._invoke_slow(target, request) if target.slow else await _invoke(target, request)
-        return flavour.gave_up if outcome is None else _answer(outcome, target, request)
+        if target.slow:
+            late = await self._invoke_slow(target, request)
+            return flavour.gave_up if late is None else _answer(late, target, request)
+        outcome = await target.entry.invoke(request, request_id)
+        if type(outcome) is Succeeded:
+            return _answer_value(outcome.value, target, request)
+        _report(outcome, target, request)
+        return _answer(outcome, target, request)
 
     async def _invoke_slow(self, target: _Target, request: HttpRequest) -> Outcome | None:
         """Wait as long as a request may; ``None`` if the function goes on after that."""
@@ -195,9 +209,13 @@ def _shared(answer: Answer | StreamedAnswer, sharing: Sharing) -> Answer | Strea
 
 async def _invoke(target: _Target, request: HttpRequest) -> Outcome:
     outcome = await target.entry.invoke(request, request.request_id)
-    if type(outcome) is not Succeeded and _clients_mistake(outcome) is None:
-        report_failure(target.function_name, outcome, request.request_id)
+    _report(outcome, target, request)
     return outcome
+
+
+def _report(outcome: Outcome, target: _Target, request: HttpRequest) -> None:
+    if _clients_mistake(outcome) is None:
+        report_failure(target.function_name, outcome, request.request_id)
 
 
 def _answer(outcome: Outcome, target: _Target, request: HttpRequest) -> Answer:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from eventflow.model import limits
 from eventflow.model.http_prelude import HttpPrelude
@@ -21,24 +21,26 @@ from eventflow.runtime.response_streams import response_sink
 from eventflow.runtime.responses import response_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from eventflow.runtime.http.asgi import Header, Receive, Scope, Send
     from eventflow.runtime.response_streams import Piece
+
+Invoke: TypeAlias = "Callable[[], Coroutine[Any, Any, Outcome]]"
 
 _OCTETS: Final = (b"content-type", b"application/octet-stream")
 _NO_PRELUDE: Final = HttpPrelude()
 
 
 class StreamedAnswer(ABC):
-    """One response. ``invoke`` runs the function once; ``finished`` is called with what to say if nothing was sent."""
+    """One response. ``invoke`` runs the function once."""
 
     finish_headers: Callable[[Sequence[Header]], Sequence[Header]] = list
     """Has the last word on the headers."""
     _send: Send
     _identity: Sequence[Header]
 
-    def __init__(self, invoke: Callable[[], Awaitable[Outcome]]) -> None:
+    def __init__(self, invoke: Invoke) -> None:
         self._invoke = invoke
         self._begun = False
         self._sent_bytes = 0
@@ -48,7 +50,7 @@ class StreamedAnswer(ABC):
         self._send, self._identity = send, identity
         token = response_sink.set(self.take)
         try:
-            outcome = await _while_connected(self._run_function(), receive)
+            outcome = await _while_connected(self._invoke(), receive)
         finally:
             response_sink.reset(token)
         if outcome is None:
@@ -57,9 +59,6 @@ class StreamedAnswer(ABC):
             await send_answer(scope, send, answer._replace(headers=self.finish_headers(answer.headers)), identity)
         else:
             await self.end(outcome)
-
-    async def _run_function(self) -> Outcome:
-        return await self._invoke()
 
     async def take(self, piece: Piece) -> None:
         """Send one piece; waits for a client that reads slowly."""
@@ -100,7 +99,7 @@ class StreamedAnswer(ABC):
 class UrlStream(StreamedAnswer):
     """A function URL's response. ``whole_answer`` is what a client is told when nothing was sent yet."""
 
-    def __init__(self, invoke: Callable[[], Awaitable[Outcome]], whole_answer: Callable[[Outcome], Answer]) -> None:
+    def __init__(self, invoke: Invoke, whole_answer: Callable[[Outcome], Answer]) -> None:
         super().__init__(invoke)
         self._whole_answer = whole_answer
         self._bodyless = False
@@ -140,7 +139,7 @@ class EventStream(StreamedAnswer):
 
     def __init__(
         self,
-        invoke: Callable[[], Awaitable[Outcome]],
+        invoke: Invoke,
         *,
         request_id: str,
         version: Header,
@@ -180,10 +179,10 @@ class EventStream(StreamedAnswer):
         await self.send_body(last, more=False)
 
 
-async def _while_connected(running: Awaitable[Outcome], receive: Receive) -> Outcome | None:
+async def _while_connected(running: Coroutine[Any, Any, Outcome], receive: Receive) -> Outcome | None:
     """What comes of ``running``; ``None`` if the client left, which ends it."""
-    task: asyncio.Task[Outcome] = asyncio.ensure_future(running)
-    leaving = asyncio.ensure_future(_disconnected(receive))
+    loop = asyncio.get_running_loop()
+    task, leaving = loop.create_task(running), loop.create_task(_disconnected(receive))
     try:
         await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
         return task.result() if task.done() else None

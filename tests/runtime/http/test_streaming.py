@@ -282,3 +282,23 @@ async def test_the_test_client_tells_a_broken_stream() -> None:
     async with TestApp(breaks) as app:
         response = await app.http.get("/")
     assert (response.status, response.text, response.complete) == (200, "begun", False)
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})], ids=["uvloop"])
+async def test_a_thread_that_does_not_yield_is_said_to_go_on(
+    anyio_backend: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    released, gone = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    @streamed
+    def stuck() -> Iterator[str]:
+        yield "begun"
+        loop.call_soon_threadsafe(gone.set)
+        released.wait()
+
+    with running(stuck) as here:
+        reply = await here.client.request("GET", "/", gone=gone)
+        released.set()
+    assert (reply.body, reply.complete) == (b"begun", False)
+    assert "stuck was stopped, but its thread goes on until it yields" in caplog.text
