@@ -231,16 +231,6 @@ def _above_reserved(plan: Plan) -> Iterator[Found]:
             yield where, message, "it is throttled at the latter; Lambda advises against it"
 
 
-def _http_timeout(plan: Plan) -> Iterator[Found]:
-    for route in plan.routes:
-        timeout = route.endpoint.function.settings.timeout_seconds
-        waits = route.source.waits_seconds
-        if timeout > waits:
-            message = f"timeout_seconds={timeout:g}, but API Gateway gives up after {waits:g} s"
-            mend = f"answer sooner, and go on in a function invoked with {InvocationType.EVENT}"
-            yield _where(route.endpoint.function, route.endpoint.trigger), message, mend
-
-
 def _caller_timeout(plan: Plan) -> Iterator[Found]:
     for definition in _definitions(plan):
         for trigger in definition.triggers:
@@ -262,7 +252,6 @@ RULES: Final = (
     Rule("fifo-twin", _fifo_twin),
     Rule("never-runs", _never_runs),
     Rule("concurrency-above-reserved", _above_reserved),
-    Rule("http-timeout", _http_timeout),
     Rule("caller-timeout", _caller_timeout),
 )
 """In the order they are reported."""

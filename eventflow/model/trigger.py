@@ -62,7 +62,7 @@ class Trigger(ABC):
     @property
     def caller_seconds(self) -> float | None:
         """How long the caller waits for an answer, if it gives up before the function has to."""
-        return None
+        return None if self.http is None else self.http.waits_seconds
 
     @property
     def exclusive(self) -> tuple[str, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
+from eventflow.runtime.outliving import Outliving
 from eventflow.runtime.request_path import report_failure
 from eventflow.runtime.responses import Response, response_of
 
 if TYPE_CHECKING:
+    import asyncio
+
     from eventflow.model.destinations import Service
     from eventflow.model.json import JsonObject
     from eventflow.runtime.functions import Functions, RunningFunction
@@ -26,12 +28,12 @@ class Callers:
 
     def __init__(self, functions: Functions) -> None:
         self._functions = functions
-        self._outliving: set[asyncio.Task[Answered]] = set()
+        self._outliving: Outliving[Answered] = Outliving()
 
     @property
     def outliving(self) -> frozenset[asyncio.Task[Answered]]:
         """Invocations that run now; their callers may have given up."""
-        return frozenset(self._outliving)
+        return self._outliving.tasks
 
     def find(self, service: Service, name: str, event: JsonObject) -> RunningFunction | None:
         """The function whose trigger fits an event best."""
@@ -48,16 +50,11 @@ class Callers:
         self, function: RunningFunction, service: Service, event: JsonObject, *, seconds: float
     ) -> Answered | None:
         """What the function answers; ``None`` if it goes on after ``seconds``."""
-        task = asyncio.get_running_loop().create_task(_invoke(function, service, event))
-        self._outliving.add(task)
-        task.add_done_callback(self._outliving.discard)
-        done, _ = await asyncio.wait({task}, timeout=seconds)
-        return task.result() if done else None
+        return await self._outliving.wait(_invoke(function, service, event), seconds=seconds)
 
     def abandon(self) -> None:
         """Cancel what still runs."""
-        for task in self._outliving:
-            task.cancel()
+        self._outliving.abandon()
 
 
 async def _invoke(function: RunningFunction, service: Service, event: JsonObject) -> Answered:

@@ -119,7 +119,7 @@ CASES: list[tuple[str, Callable[..., Any], Callable[..., Any]]] = [
         handler(on_sqs("orders", maximum_concurrency=4), function(reserved_concurrency=4)),
     ),
     (
-        "http-timeout",
+        "caller-timeout",
         handler(on_http("GET /"), function(timeout_seconds=31)),
         handler(on_http("GET /"), function(timeout_seconds=30)),
     ),

@@ -6,7 +6,6 @@ handler asks for it. Source: API Gateway guide: http-api.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -23,9 +22,11 @@ from eventflow.runtime.http.flavours import HttpApi, flavour_of
 from eventflow.runtime.http.router import Router
 from eventflow.runtime.http.streaming import UrlStream
 from eventflow.runtime.marshal import marshal_compact
+from eventflow.runtime.outliving import Outliving
 from eventflow.runtime.request_path import report_failure
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Sequence
 
     from eventflow.model.cors import Cors
@@ -88,12 +89,12 @@ class Routes:
         self._only_api = self._router.only_api
         self._cors = plan.cors
         self._clock = clock
-        self._outliving: set[asyncio.Task[Outcome]] = set()
+        self._outliving: Outliving[Outcome] = Outliving()
 
     @property
     def outliving(self) -> frozenset[asyncio.Task[Outcome]]:
         """Slow invocations that run now; a request may have been answered before its own ends."""
-        return frozenset(self._outliving)
+        return self._outliving.tasks
 
     def spells_out(self, path: str) -> bool:
         """Whether some route has this very path, not one that a parameter or ``$default`` stands for."""
@@ -177,21 +178,13 @@ class Routes:
         if target.streams:
             return UrlStream(partial(_invoke, target, request), lambda outcome: _answer(outcome, target, request))
         if target.slow:
-            late = await self._invoke_slow(target, request)
+            late = await self._outliving.wait(_invoke(target, request), seconds=target.waits_seconds)
             return flavour.gave_up if late is None else _answer(late, target, request)
         outcome = await target.entry.invoke(request, request_id)
         if type(outcome) is Succeeded:
             return _answer_value(outcome.value, target, request)
         _report(outcome, target, request)
         return _answer(outcome, target, request)
-
-    async def _invoke_slow(self, target: _Target, request: HttpRequest) -> Outcome | None:
-        """Wait as long as a request may; ``None`` if the function goes on after that."""
-        task = asyncio.get_running_loop().create_task(_invoke(target, request))
-        self._outliving.add(task)
-        task.add_done_callback(self._outliving.discard)
-        done, _ = await asyncio.wait({task}, timeout=target.waits_seconds)
-        return task.result() if done else None
 
 
 def _cors(route: RoutePlan, plan: Plan) -> Cors | None:
