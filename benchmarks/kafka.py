@@ -66,6 +66,7 @@ def _targets(results: Results) -> Iterator[Target]:
 @dataclass(frozen=True, slots=True)
 class _Topic:
     server: Server
+    pid: int
     name: str
 
     def read(self, effort: Effort, name: str) -> Figures:
@@ -74,7 +75,7 @@ class _Topic:
             consumers.TOPIC_VARIABLE: self.name,
             consumers.SERVERS_VARIABLE: self.server.addresses["PLAINTEXT"],
         }
-        spent = partial(family_cpu_seconds, self.server.process.pid)
+        spent = partial(family_cpu_seconds, self.pid)
         warm_up, records = effort.items(WARM_UP), effort.items(RECORDS)
         return consume(variables, spent, _MODULE, name, warm_up=warm_up, items=records)
 
@@ -82,9 +83,9 @@ class _Topic:
 @contextmanager
 def filled(effort: Effort) -> Iterator[_Topic]:
     """A broker with a topic that holds enough for one round. Raises NotInstalledError."""
-    with running("kafka") as server:
-        _pin(server.process.pid)
-        topic = _Topic(server, f"orders-{uuid.uuid4().hex}")
+    with running("kafka") as (server, process):
+        _pin(process.pid)
+        topic = _Topic(server, process.pid, f"orders-{uuid.uuid4().hex}")
         records = round(SPARE * (effort.items(WARM_UP) + effort.items(RECORDS)))
         asyncio.run(_fill(server.addresses["PLAINTEXT"], topic.name, records))
         yield topic

@@ -6,6 +6,7 @@ All of them consume the same queue of a real broker, with the same prefetch. Eve
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 from typing import Final
@@ -34,8 +35,9 @@ def measure(effort: Effort) -> Report:
     remarks = [] if find_spec("faststream") else ["FastStream: pip install 'eventflow[benchmark]'"]
     names = [name for name in CONSUMERS if find_spec("faststream") or name != FASTSTREAM]
     try:
-        with running("rabbitmq") as server:
-            measured = [Contender(name, partial(on_broker, server, effort, name)) for name in names]
+        with running("rabbitmq") as (server, process):
+            spent = partial(family_cpu_seconds, process.pid)
+            measured = [Contender(name, partial(on_broker, server, spent, effort, name)) for name in names]
             results = compare(measured, rounds=effort.rounds)
     except NotInstalledError as exc:
         return Report(tables=[], remarks=[f"RabbitMQ: {exc}"])
@@ -51,11 +53,10 @@ def measure(effort: Effort) -> Report:
     )
 
 
-def on_broker(server: Server, effort: Effort, name: str) -> Figures:
-    """One round of one contender, with messages of its own and a few to spare."""
+def on_broker(server: Server, spent: Callable[[], float], effort: Effort, name: str) -> Figures:
+    """One round of one contender, with messages of its own and a few to spare. ``spent`` reads the broker's CPU."""
     warm_up, messages = effort.items(WARM_UP), effort.items(MESSAGES)
     asyncio.run(_fill(server.endpoint_url, warm_up + messages + TO_SPARE))
-    spent = partial(family_cpu_seconds, server.process.pid)
     return consume({URL_VARIABLE: server.endpoint_url}, spent, _MODULE, name, warm_up=warm_up, items=messages)
 
 

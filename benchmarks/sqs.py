@@ -89,5 +89,5 @@ class _ElasticMq:
 @contextmanager
 def _elasticmq() -> Iterator[_ElasticMq]:
     """Raises NotInstalledError."""
-    with running("elasticmq") as server:
-        yield _ElasticMq(server.endpoint_url, server.process.pid)
+    with running("elasticmq") as (server, process):
+        yield _ElasticMq(server.endpoint_url, process.pid)

@@ -17,9 +17,9 @@ CHECKS: list[list[Path | str]] = [
     [BIN / "ruff", "check", "."],
     [BIN / "lint-imports"],
     [BIN / "mypy"],
-    [sys.executable, "-m", "pytest", "-n", "4", "--dist", "loadgroup"],
+    [sys.executable, "-m", "pytest", "-n", "6", "--dist", "loadgroup"],
 ]
-"""Four test processes, whatever the machine has: those that talk to servers mostly wait."""
+"""Six test processes, whatever the machine has: those that talk to servers mostly wait."""
 
 
 def main() -> int:

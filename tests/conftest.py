@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from eventflow.testing.virtual_time import VirtualTimeLoop
+
+settings.register_profile("eventflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("eventflow")  # how long an example takes says how busy the machine is
 
 pytest_plugins = ["tests.servers.fixtures"]
 

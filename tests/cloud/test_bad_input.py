@@ -225,7 +225,7 @@ CASES: Final = {
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of this module's own, with everything that the app names."""
-    with installed(), running("moto") as server:
+    with installed(), running("moto") as (server, _):
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": server.endpoint_url}.items():
                 patch.setenv(name, value)

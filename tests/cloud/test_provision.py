@@ -24,7 +24,7 @@ ACCOUNT = "123456789012"
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """A server of this module's own: its tests begin with nothing in it."""
-    with installed(), running("moto") as started:
+    with installed(), running("moto") as (started, _):
         yield started
 
 

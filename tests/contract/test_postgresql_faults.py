@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 
 import anyio
@@ -26,8 +26,9 @@ from tests.contract.postgresql import (
     postgresql_settings,
     take,
 )
+from tests.servers.fixtures import installed
 from tests.servers.process import free_port
-from tests.servers.running import PrivateServer
+from tests.servers.running import PrivateServer, running
 from tests.servers.server import Server
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
@@ -35,6 +36,13 @@ pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 StartServer = Callable[[str], PrivateServer]
 OURS = "pg_stat_activity WHERE application_name = 'eventflow'"
 """The connections of adapters."""
+
+
+@pytest.fixture(scope="module")
+def postgresql_server() -> Iterator[Server]:
+    """One of this module's own: its tests count connections, and end them."""
+    with installed(), running("postgresql") as (server, _):
+        yield server
 
 
 async def enter(dsn: str, **options: object) -> AdapterError:

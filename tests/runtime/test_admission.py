@@ -251,7 +251,7 @@ class Interpreter:
 
 
 @given(limit=st.integers(1, 3), program=st.lists(steps, max_size=12))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_limit_holds_and_everybody_who_is_not_cancelled_gets_through(limit: int, program: list[Step]) -> None:
     interpreter = Interpreter(limit)
     run(partial(interpreter.run, program))  # a lost wake-up would be a DeadlockError

@@ -199,7 +199,7 @@ class Program:
 
 
 @given(workers=st.integers(1, 3), capacity=st.integers(1, 4), program=st.lists(senders, max_size=5))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_everything_runs_once_in_order_per_key_within_the_limits(
     workers: int, capacity: int, program: list[Sender]
 ) -> None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 from tests.servers import java
 from tests.servers.certificates import write_certificates
 from tests.servers.process import Process, kept_ports
-from tests.servers.server import HOST, Server
+from tests.servers.server import HOST, Server, Started
 from tests.servers.sources import from_java_source, from_maven
 
 VERSION: Final = "6.3.1"
@@ -44,7 +44,7 @@ def program(directory: Path, /) -> Path:
     return directory / "lib" / f"activemq-broker-{VERSION}.jar"
 
 
-def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
+def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
     ports = kept_ports(scratch, *TRANSPORTS) | {"stomp": port}
     certificates = scratch / "certificates"
     if not certificates.exists():
@@ -55,14 +55,14 @@ def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
     listeners = [f"{transport}://{HOST}:{ports[name]}" for name, transport in TRANSPORTS.items()]
     process = Process("activemq", [*command, scratch, USER, PASSWORD, *listeners], scratch=scratch)
     process.wait_until(lambda: _lets_in(port))
-    return Server(
+    server = Server(
         name="activemq",
         port=port,
         endpoint_url=f"stomp://{USER}:{PASSWORD}@{HOST}:{port}",
-        process=process,
         addresses={name: f"{HOST}:{number}" for name, number in ports.items()},
         certificates=certificates,
     )
+    return Started(server, process)
 
 
 def _lets_in(port: int) -> bool:

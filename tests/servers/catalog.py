@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from tests.servers import activemq, dynamodb, elasticmq, kafka, kinesis, localstack, mongodb, moto, postgresql, rabbitmq
-from tests.servers.server import Server
+from tests.servers.server import Started
 
 
 class Kind(Protocol):
@@ -26,7 +26,7 @@ class Kind(Protocol):
         """The file that is run: an installation without it is not complete."""
         ...
 
-    def start(self, directory: Path, scratch: Path, /, *, port: int) -> Server:
+    def start(self, directory: Path, scratch: Path, /, *, port: int) -> Started:
         """Start on loopback and return once it answers.
 
         ``scratch`` is a directory for this server alone; started again in the same one, it finds its data.

@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.servers import java
 from tests.servers.process import Process, accepts
-from tests.servers.server import HOST, Server
+from tests.servers.server import HOST, Server, Started
 from tests.servers.sources import from_java_source, from_maven
 
 VERSION: Final = "2.6.1"
@@ -23,10 +23,10 @@ def program(directory: Path, /) -> Path:
     return directory / "lib" / f"DynamoDBLocal-{VERSION}.jar"
 
 
-def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
+def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
     settings = {"sqlite4java.library.path": str(directory / "lib")}
     command = java.command(directory, MAIN.stem, settings=settings)
     command += ["-port", str(port), "-inMemory", "-sharedDb", "-disableTelemetry"]
     process = Process("dynamodb", command, scratch=scratch)
     process.wait_until(lambda: accepts(port))
-    return Server(name="dynamodb", port=port, endpoint_url=f"http://{HOST}:{port}", process=process)
+    return Started(Server(name="dynamodb", port=port, endpoint_url=f"http://{HOST}:{port}"), process)

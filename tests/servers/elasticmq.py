@@ -7,7 +7,7 @@ from typing import Final
 
 from tests.servers import java
 from tests.servers.process import Process, answers
-from tests.servers.server import HOST, Server
+from tests.servers.server import HOST, Server, Started
 from tests.servers.sources import from_maven
 
 VERSION: Final = "1.7.1"
@@ -21,7 +21,7 @@ def program(directory: Path, /) -> Path:
     return directory / "lib" / f"elasticmq-server_2.13-{VERSION}.jar"
 
 
-def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
+def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
     settings = {
         "rest-sqs.bind-hostname": HOST,
         "rest-sqs.bind-port": str(port),
@@ -33,4 +33,4 @@ def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
     command = java.command(directory, "org.elasticmq.server.Main", settings=settings, options=options)
     process = Process("elasticmq", command, scratch=scratch)
     process.wait_until(lambda: answers(port, "/health"))
-    return Server(name="elasticmq", port=port, endpoint_url=f"http://{HOST}:{port}", process=process)
+    return Started(Server(name="elasticmq", port=port, endpoint_url=f"http://{HOST}:{port}"), process)

@@ -1,4 +1,4 @@
-"""Fixtures of real servers, one each for the whole session, started when the first test asks.
+"""Fixtures of real servers, one each for a whole run of the tests, started when the first test asks.
 
 A server that is not installed skips the test, and fails it where the environment variable ``CI`` is set.
 """
@@ -8,72 +8,116 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pytest
 
-from tests.servers.installing import NotInstalledError
-from tests.servers.running import PrivateServer, running
+from tests.servers.installing import NotInstalledError, installation
+from tests.servers.lending import Lender, borrow, lending
+from tests.servers.running import PrivateServer
 from tests.servers.server import Server
 
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+
+Servers: TypeAlias = Callable[[str], Server]
+"""Returns the running server of that name."""
+
+_LENDING: Final = "lending"
+_OFFICE: Final = pytest.StashKey[str]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Of xdist, before a process that runs tests starts: all of them borrow their servers from this one."""
+    config = node.config
+    if _OFFICE not in config.stash:
+        stack = ExitStack()
+        config.stash[_OFFICE] = stack.enter_context(lending())
+        config.add_cleanup(stack.close)
+    node.workerinput[_LENDING] = config.stash[_OFFICE]
+
 
 @pytest.fixture(scope="session")
-def moto_server() -> Iterator[Server]:
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+    """Those of this run: borrowed where several processes share them."""
+    with ExitStack() as stack:
+        worker: dict[str, str] = getattr(request.config, "workerinput", {})
+        if _LENDING in worker:
+            get: Servers = partial(borrow, worker[_LENDING])
+        else:
+            lender = Lender()
+            stack.callback(lender.close)
+            get = lender.lend
+
+        def running(name: str) -> Server:
+            with installed():
+                installation(name)
+                return get(name)
+
+        yield running
+
+
+@pytest.fixture(scope="session")
+def moto_server(servers: Servers) -> Server:
     """Many AWS services, none of them deep. Everybody shares it: name your resources uniquely."""
-    yield from _session_server("moto")
+    return servers("moto")
 
 
 @pytest.fixture(scope="session")
-def localstack_server() -> Iterator[Server]:
+def localstack_server(servers: Servers) -> Server:
     """SQS, SNS, S3, EventBridge and Lambda; see ``localstack_launch`` for what a function is there."""
-    yield from _session_server("localstack")
+    return servers("localstack")
 
 
 @pytest.fixture(scope="session")
-def dynamodb_server() -> Iterator[Server]:
+def dynamodb_server(servers: Servers) -> Server:
     """DynamoDB and its streams."""
-    yield from _session_server("dynamodb")
+    return servers("dynamodb")
 
 
 @pytest.fixture(scope="session")
-def elasticmq_server() -> Iterator[Server]:
+def elasticmq_server(servers: Servers) -> Server:
     """A fast SQS."""
-    yield from _session_server("elasticmq")
+    return servers("elasticmq")
 
 
 @pytest.fixture(scope="session")
-def kinesis_server() -> Iterator[Server]:
+def kinesis_server(servers: Servers) -> Server:
     """Kinesis Data Streams."""
-    yield from _session_server("kinesis")
+    return servers("kinesis")
 
 
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[Server]:
+def postgresql_server(servers: Servers) -> Server:
     """PostgreSQL; ``dsn`` names its superuser and its one database."""
-    yield from _session_server("postgresql")
+    return servers("postgresql")
 
 
 @pytest.fixture(scope="session")
-def kafka_server() -> Iterator[Server]:
+def kafka_server(servers: Servers) -> Server:
     """One Kafka broker; ``endpoint_url`` is its bootstrap address, ``addresses`` has its other listeners."""
-    yield from _session_server("kafka")
+    return servers("kafka")
 
 
 @pytest.fixture(scope="session")
-def rabbitmq_server() -> Iterator[Server]:
+def rabbitmq_server(servers: Servers) -> Server:
     """RabbitMQ; ``endpoint_url`` logs in to the virtual host ``/``, ``addresses["amqps"]`` is the same over TLS."""
-    yield from _session_server("rabbitmq")
+    return servers("rabbitmq")
 
 
 @pytest.fixture(scope="session")
-def activemq_server() -> Iterator[Server]:
+def activemq_server(servers: Servers) -> Server:
     """ActiveMQ Classic; ``addresses`` has STOMP, AMQP 1.0 and OpenWire."""
-    yield from _session_server("activemq")
+    return servers("activemq")
 
 
 @pytest.fixture(scope="session")
-def mongodb_server() -> Iterator[Server]:
+def mongodb_server(servers: Servers) -> Server:
     """The protocol of MongoDB, with change streams."""
-    yield from _session_server("mongodb")
+    return servers("mongodb")
 
 
 @pytest.fixture
@@ -86,13 +130,6 @@ def start_server() -> Iterator[Callable[[str], PrivateServer]]:
                 return stack.enter_context(closing(PrivateServer(name)))
 
         yield start
-
-
-def _session_server(name: str) -> Iterator[Server]:
-    with ExitStack() as stack:
-        with installed():
-            server = stack.enter_context(running(name))
-        yield server
 
 
 @contextmanager

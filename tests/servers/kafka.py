@@ -13,7 +13,7 @@ from typing import Final
 from tests.servers import java
 from tests.servers.certificates import write_certificates
 from tests.servers.process import Process, kept_ports
-from tests.servers.server import HOST, Server
+from tests.servers.server import HOST, Server, Started
 from tests.servers.sources import from_maven, run
 
 VERSION: Final = "4.3.1"
@@ -55,7 +55,7 @@ def program(directory: Path, /) -> Path:
     return directory / "lib" / f"kafka_2.13-{VERSION}.jar"
 
 
-def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
+def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
     ports = kept_ports(scratch, *LISTENERS, PROXY) | {"PLAINTEXT": port}
     addresses = {name: f"{HOST}:{number}" for name, number in ports.items()}
     data, certificates = scratch / "data", scratch / "certificates"
@@ -68,14 +68,14 @@ def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
     command = java.command(directory, "kafka.Kafka", settings=_LOGGING, options=options)
     process = Process("kafka", [*command, settings], scratch=scratch, grace_seconds=120.0)  # it may write its archive
     process.wait_until(lambda: _has_broker(port))
-    return Server(
+    server = Server(
         name="kafka",
         port=port,
         endpoint_url=addresses["PLAINTEXT"],
-        process=process,
         addresses=addresses,
         certificates=certificates,
     )
+    return Started(server, process)
 
 
 def _format(directory: Path) -> None:

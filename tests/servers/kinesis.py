@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.servers.process import Process, answers, free_port
-from tests.servers.server import HOST, Server
+from tests.servers.server import HOST, Server, Started
 from tests.servers.sources import from_npm
 
 VERSION: Final = "0.6.2"
@@ -22,7 +22,7 @@ def program(directory: Path, /) -> Path:
     return directory / "node_modules" / "kinesis-local" / "main.js"
 
 
-def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
+def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
     environment = {
         "KINESIS_MOCK_PLAIN_PORT": str(port),
         "KINESIS_MOCK_TLS_PORT": str(free_port()),
@@ -35,4 +35,4 @@ def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
     command = ["node", "--require", str(LOOPBACK), str(program(directory))]
     process = Process("kinesis", command, scratch=scratch, environment=environment)
     process.wait_until(lambda: answers(port, "/healthcheck"))
-    return Server(name="kinesis", port=port, endpoint_url=f"http://{HOST}:{port}", process=process)
+    return Started(Server(name="kinesis", port=port, endpoint_url=f"http://{HOST}:{port}"), process)

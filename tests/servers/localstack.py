@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.servers import kinesis
 from tests.servers.process import Process, answers
-from tests.servers.server import HOST, Server
+from tests.servers.server import HOST, Server, Started
 from tests.servers.sources import from_npm, from_pypi
 
 RELEASE: Final = "4.9.2"
@@ -29,7 +29,7 @@ def program(directory: Path, /) -> Path:
     return directory / "venv" / "bin" / "python"
 
 
-def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
+def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
     libraries = scratch / "usr" / "lib" / "localstack"
     if not libraries.exists():
         libraries.parent.mkdir(parents=True)
@@ -50,7 +50,7 @@ def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
     command = [str(program(directory)), "-P", str(LAUNCH)]  # its own name is not this module
     process = Process("localstack", command, scratch=scratch, environment=environment, stop_signal=signal.SIGKILL)
     process.wait_until(lambda: answers(port, "/_localstack/health"))
-    return Server(name="localstack", port=port, endpoint_url=f"http://{HOST}:{port}", process=process)
+    return Started(Server(name="localstack", port=port, endpoint_url=f"http://{HOST}:{port}"), process)
 
 
 def _libraries(directory: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.servers import java
 from tests.servers.process import Process, accepts
-from tests.servers.server import HOST, Server
+from tests.servers.server import HOST, Server, Started
 from tests.servers.sources import from_java_source, from_maven
 
 VERSION: Final = "1.47.0"
@@ -29,9 +29,9 @@ def program(directory: Path, /) -> Path:
     return directory / "lib" / f"mongo-java-server-h2-backend-{VERSION}.jar"
 
 
-def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
+def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
     logging = {"org.slf4j.simpleLogger.defaultLogLevel": "warn"}
     command = java.command(directory, MAIN.stem, settings=logging, options=java.with_archive(directory))
     process = Process("mongodb", [*command, scratch / "data", str(port)], scratch=scratch)
     process.wait_until(lambda: accepts(port))
-    return Server(name="mongodb", port=port, endpoint_url=f"mongodb://{HOST}:{port}/", process=process)
+    return Started(Server(name="mongodb", port=port, endpoint_url=f"mongodb://{HOST}:{port}/"), process)

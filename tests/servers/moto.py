@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.servers.process import Process, answers
-from tests.servers.server import HOST, Server
+from tests.servers.server import HOST, Server, Started
 from tests.servers.sources import from_pypi
 
 VERSION: Final = "5.2.5"
@@ -21,7 +21,7 @@ def program(directory: Path, /) -> Path:
     return directory / "venv" / "bin" / "moto_server"
 
 
-def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
+def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
     process = Process("moto", [program(directory), "-H", HOST, "-p", str(port)], scratch=scratch)
     process.wait_until(lambda: answers(port, "/moto-api/data.json"))
-    return Server(name="moto", port=port, endpoint_url=f"http://{HOST}:{port}", process=process)
+    return Started(Server(name="moto", port=port, endpoint_url=f"http://{HOST}:{port}"), process)

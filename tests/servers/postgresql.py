@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.servers.process import Process
-from tests.servers.server import HOST, Server
+from tests.servers.server import HOST, Server, Started
 from tests.servers.sources import from_debian
 
 VERSION: Final = "distribution"
@@ -31,7 +31,7 @@ def program(directory: Path, /) -> Path:
     return directory / "bin" / "postgres"
 
 
-def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
+def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
     user = "postgres" if os.geteuid() == 0 else None  # the server refuses to run as root
     binaries = (directory / "bin").resolve()  # that user may not read the cache
     data = scratch / "data"
@@ -48,9 +48,8 @@ def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
         crash_signal=signal.SIGQUIT,  # SIGKILL would leave its children in the way of the next start, for a moment
     )
     process.wait_until(lambda: _is_ready(binaries / "pg_isready", port))
-    return Server(
-        name="postgresql", port=port, endpoint_url=f"postgresql://test@{HOST}:{port}/postgres", process=process
-    )
+    server = Server(name="postgresql", port=port, endpoint_url=f"postgresql://test@{HOST}:{port}/postgres")
+    return Started(server, process)
 
 
 def _found_binaries() -> Path | None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.servers.certificates import write_certificates
 from tests.servers.process import Process, accepts, kept_ports
-from tests.servers.server import HOST, Server
+from tests.servers.server import HOST, Server, Started
 from tests.servers.sources import from_debian
 
 VERSION: Final = "distribution"
@@ -37,7 +37,7 @@ def program(directory: Path, /) -> Path:
     return directory / "bin" / "rabbitmq-server"
 
 
-def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
+def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
     ports = _ports(scratch) | {"amqp": port}
     certificates = scratch / "certificates"
     if not certificates.exists():
@@ -49,19 +49,20 @@ def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
     process = Process("rabbitmq", command, scratch=scratch, environment=_environment(scratch, ports))
     process.wait_until(lambda: accepts(ports["amqps"]) and accepts(ports["http"]) and _speaks_amqp(port))
     addresses = {scheme: f"{scheme}://{USER}:{PASSWORD}@{HOST}:{ports[scheme]}" for scheme in ("amqp", "amqps", "http")}
-    return Server(
+    server = Server(
         name="rabbitmq",
         port=port,
         endpoint_url=f"{addresses['amqp']}/",
-        process=process,
         addresses=addresses,
         certificates=certificates,
     )
+    return Started(server, process)
 
 
 def control(server: Server, *arguments: str) -> None:
     """Run ``rabbitmqctl`` on a running server."""
-    scratch = server.process.log.parent
+    assert server.certificates is not None
+    scratch = server.certificates.parent
     environment = {"PATH": os.environ["PATH"], **_environment(scratch, _ports(scratch))}
     command = [str(_PACKAGED / "rabbitmqctl"), *arguments]
     subprocess.run(command, cwd=scratch, env=environment, check=True, capture_output=True, timeout=60)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tests.servers.catalog import SERVERS
 from tests.servers.installing import installation
-from tests.servers.process import free_port
-from tests.servers.server import Server
+from tests.servers.process import Process, free_port
+from tests.servers.server import Server, Started
 
 
 class PrivateServer:
@@ -28,7 +28,7 @@ class PrivateServer:
         self._port = free_port()
         self._scratch = Path(tempfile.mkdtemp(prefix=f"eventflow-{name}-"))
         try:
-            self._server = self._start()
+            self._started = self._start()
         except BaseException:
             shutil.rmtree(self._scratch)
             raise
@@ -36,20 +36,25 @@ class PrivateServer:
     @property
     def server(self) -> Server:
         """Where it is; the address stays the same over restarts."""
-        return self._server
+        return self._started.server
+
+    @property
+    def process(self) -> Process:
+        """What runs it now, or ran it last."""
+        return self._started.process
 
     def stop(self) -> None:
         """End it as an operator would."""
-        self._server.process.stop()
+        self._started.process.stop()
 
     def kill(self) -> None:
         """End it as a crash would."""
-        self._server.process.kill()
+        self._started.process.kill()
 
     def restart(self) -> None:
         """End it if it runs, and start it again. It answers when this returns."""
         self.stop()
-        self._server = self._start()
+        self._started = self._start()
 
     def close(self) -> None:
         """End it and remove what it wrote. Closing it twice does nothing."""
@@ -57,15 +62,15 @@ class PrivateServer:
         if self._scratch.exists():
             shutil.rmtree(self._scratch)
 
-    def _start(self) -> Server:
+    def _start(self) -> Started:
         return self._kind.start(self._directory, self._scratch, port=self._port)
 
 
 @contextmanager
-def running(name: str) -> Iterator[Server]:
+def running(name: str) -> Iterator[Started]:
     """A server inside a ``with`` block."""
     private = PrivateServer(name)
     try:
-        yield private.server
+        yield Started(private.server, private.process)
     finally:
         private.close()

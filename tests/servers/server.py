@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Final, NamedTuple, TypedDict
 
 from tests.servers.process import Process
 
@@ -23,7 +23,7 @@ class ClientOptions(TypedDict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Where a running server is, and its process.
+    """Where a running server is; what any process of the tests may know of it.
 
     ``addresses`` has the address of every protocol of a server with several, as its module names them.
     """
@@ -31,7 +31,6 @@ class Server:
     name: str
     port: int
     endpoint_url: str
-    process: Process
     addresses: Mapping[str, str] = field(default_factory=dict)
     certificates: Path | None = None
     """The directory with ``ca.pem``, and with ``client.pem`` and ``client.key``, of a server that speaks TLS."""
@@ -50,3 +49,10 @@ class Server:
             "aws_access_key_id": "test",
             "aws_secret_access_key": "test",
         }
+
+
+class Started(NamedTuple):
+    """A server, for whoever started it and has to end it."""
+
+    server: Server
+    process: Process

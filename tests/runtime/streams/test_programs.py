@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventflow.events import KinesisRecord
@@ -213,7 +213,7 @@ async def reconnected(mapping: Polling) -> None:
     await mapping.until(lambda: mapping.source.runs > before)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80)
 @given(program=programs)
 def test_nothing_is_skipped_and_keys_keep_their_order(program: Program) -> None:
     world = anyio.run(interpret, program, backend="asyncio", backend_options={"loop_factory": VirtualTimeLoop})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventflow_aws.streams.leases import Lease, Silence
@@ -190,7 +190,6 @@ class World:
             self.leases[seen.shard] = change(now)
 
 
-@settings(deadline=None)
 @given(
     owners=st.lists(st.sampled_from([None, "a", "b", "c", "dead"]), min_size=1, max_size=12),
     members=st.integers(1, 5).map(lambda count: list("abcde"[:count])),
@@ -214,7 +213,6 @@ def test_whatever_the_order_of_looking_and_acting_every_shard_ends_up_owned_in_e
     assert max(shares.values()) - min(shares.values()) <= 1
 
 
-@settings(deadline=None)
 @given(shards=st.integers(1, 12), members=st.integers(1, 5))
 def test_even_shares_are_left_alone(shards: int, members: int) -> None:
     names = "abcde"[:members]

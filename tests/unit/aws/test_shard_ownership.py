@@ -69,7 +69,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(steps=STEPS, seed=st.integers(0, 1_000_000))
 def test_whatever_happens_shards_have_one_owner_and_progress_never_goes_back(steps: list[Step], seed: int) -> None:
     steps = [Step("join", process, 5) for process in PROCESSES] + steps

@@ -16,7 +16,7 @@ from tests.servers.server import Server
 def test_a_consumer_of_the_queue_is_measured(name: str, rabbitmq_server: Server) -> None:
     if name == rabbitmq_consumers.FASTSTREAM and find_spec("faststream") is None:
         pytest.skip("FastStream is of the extra `benchmark`")
-    figures = rabbitmq.on_broker(rabbitmq_server, Effort(rounds=1, scale=0.02), name)
+    figures = rabbitmq.on_broker(rabbitmq_server, lambda: 0.0, Effort(rounds=1, scale=0.02), name)
     assert figures.keys() == {RATE, CPU, SERVER}
     assert figures[RATE] > 0
     assert figures[CPU] > 0

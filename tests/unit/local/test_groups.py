@@ -98,7 +98,7 @@ class GroupMachine(RuleBasedStateMachine):
 
 
 TestGroupMachine = GroupMachine.TestCase
-TestGroupMachine.settings = settings(max_examples=40, deadline=None)
+TestGroupMachine.settings = settings(max_examples=40)
 
 
 @pytest.fixture

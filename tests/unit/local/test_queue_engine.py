@@ -189,8 +189,8 @@ class FifoQueueMachine(QueueMachine):
 
 
 def test_standard_queue_agrees_with_its_model() -> None:
-    run_state_machine_as_test(QueueMachine, settings=settings(max_examples=60, deadline=None))
+    run_state_machine_as_test(QueueMachine, settings=settings(max_examples=60))
 
 
 def test_fifo_queue_agrees_with_its_model() -> None:
-    run_state_machine_as_test(FifoQueueMachine, settings=settings(max_examples=60, deadline=None))
+    run_state_machine_as_test(FifoQueueMachine, settings=settings(max_examples=60))

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventflow.errors import InvalidMessageError, ResourceNotFoundError
@@ -37,7 +37,6 @@ def assert_every_hash_key_has_one_shard(connection: sqlite3.Connection) -> None:
     assert expected == LAST_HASH + 1
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 1_000))
 def test_ranges_cover_every_hash_key_once_and_evenly(count: int) -> None:
     ranges = even_ranges(count)
@@ -55,7 +54,6 @@ def test_hash_keys_are_md5() -> None:
 Step = tuple[str, int]
 
 
-@settings(deadline=None)
 @given(
     count=st.integers(1, 4),
     steps=st.lists(st.tuples(st.sampled_from(["put", "split", "merge"]), st.integers(0, 20)), max_size=30),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventflow.policy.balancing import balance
 
 
-@settings(deadline=None)
 @given(
     assignees=st.dictionaries(st.text("pqrst", min_size=1), st.none() | st.sampled_from("abcdef")),
     members=st.sets(st.sampled_from("abcde"), min_size=1),
@@ -27,7 +26,6 @@ def test_partitions_are_spread_evenly_and_those_in_place_stay(
     assert balance(after, members) == after
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 30), before=st.integers(1, 6))
 def test_a_new_member_moves_only_its_own_share(count: int, before: int) -> None:
     members = [f"m{number}" for number in range(before)]

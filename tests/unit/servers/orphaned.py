@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 
-from tests.servers.running import running
+from tests.servers.running import PrivateServer
 
-with running(sys.argv[1]) as server:
-    sys.stdout.write(f"{server.port}\n{server.process.log.parent}\n")
-    sys.stdout.flush()
-    signal.pause()
+private = PrivateServer(sys.argv[1])
+sys.stdout.write(f"{private.server.port}\n{private.process.log.parent}\n")
+sys.stdout.flush()
+signal.pause()

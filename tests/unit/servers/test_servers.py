@@ -159,14 +159,14 @@ def test_a_server_works_on_loopback_and_leaves_nothing_when_it_stops(name: str, 
     server = private.server
 
     REQUESTS[name](server)
-    family = with_descendants(server.process.pid)
+    family = with_descendants(private.process.pid)
 
-    addresses = listening_addresses(server.process.pid)
+    addresses = listening_addresses(private.process.pid)
     assert addresses
     assert all(ip_address(address).is_loopback for address in addresses)
     private.close()
     assert not accepts(server.port)
-    assert not server.process.log.parent.exists()
+    assert not private.process.log.parent.exists()
     assert_soon(lambda: not any(is_running(pid) for pid in family))
 
 
