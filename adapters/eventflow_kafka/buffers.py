@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from eventflow.model.records import PartitionId
     from eventflow.ports import Clock
+    from eventflow_kafka.ahead import Ahead
 
 _value_size: Final = attrgetter("serialized_value_size")
 
@@ -39,6 +40,7 @@ class PartitionBuffer:
         self,
         partition: TopicPartition,
         *,
+        ahead: Ahead,
         resource: str,
         clock: Clock,
         maximum_records: int,
@@ -49,6 +51,7 @@ class PartitionBuffer:
         self.partition = partition
         self.id = partition_id(partition)
         self.paused = False
+        self.ahead = ahead
         self._resource = resource
         self._clock = clock
         self._maximum_records = maximum_records
@@ -66,7 +69,9 @@ class PartitionBuffer:
         self._changed = asyncio.Event()
 
     def push(self, records: Sequence[ConsumerRecord], *, end: int) -> None:
-        """Records came; the partition ends before offset ``end`` now."""
+        """Records came; the partition ends before offset ``end`` now. Those that are done are passed over."""
+        if records and records[0].offset < self.ahead.end:
+            records = [record for record in records if not self.ahead.is_done(record.offset)]
         del self._records[: self._next]
         self._next = 0
         self._records += records

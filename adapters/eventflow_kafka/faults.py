@@ -42,6 +42,10 @@ LOST: Final = (
 REFUSED: Final = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError, errors.InvalidTimestampError)
 
 
+class TextTooLargeError(AdapterError):
+    """The cluster keeps no text of that size beside an offset."""
+
+
 @contextmanager
 def translated(resource: str, doing: str) -> Iterator[None]:
     """Turn what aiokafka raises inside the block into AdapterErrors about ``resource``; ``doing`` is what was tried."""
@@ -68,7 +72,9 @@ def fault(resource: str, doing: str, exc: BaseException) -> AdapterError:
         return InvalidMessageError(resource, f"{doing}: {text}")
     if isinstance(exc, errors.OffsetMetadataTooLargeError):
         mend = "keep less, or raise offset.metadata.max.bytes of the brokers (4096 by default)"
-        return AdapterError(resource, f"{doing}: the state is too large for the consumer group's offsets", mend=mend)
+        return TextTooLargeError(
+            resource, f"{doing}: the state is too large for the consumer group's offsets", mend=mend
+        )
     return UnavailableError(resource, f"{doing}: {text or 'no answer in time'}")
 
 

@@ -14,9 +14,10 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from eventflow.errors import LeaseLostError
 from eventflow.model.records import Assignment
+from eventflow_kafka.ahead import Ahead
 from eventflow_kafka.buffers import PartitionBuffer, partition_id
 from eventflow_kafka.checkpoints import START, encode
-from eventflow_kafka.faults import translated
+from eventflow_kafka.faults import TextTooLargeError, translated
 from eventflow_kafka.group_changes import Assigned, GroupChanges, Revoked
 from eventflow_kafka.silence import Silence
 
@@ -105,7 +106,13 @@ class Member:
     async def commit(self, partition: PartitionId, checkpoint: Checkpoint) -> None:
         """See StreamSource."""
         buffer = self.buffer(partition)
-        await self._commit({buffer.partition: encode(checkpoint)})
+        offset, text = encode(checkpoint, buffer.ahead)
+        try:
+            await self._commit({buffer.partition: (offset, text)})
+        except TextTooLargeError:
+            if checkpoint.state is not None:
+                raise
+            await self._commit({buffer.partition: (offset, "")})  # what is done ahead of it will be repeated
 
     # Fetching
 
@@ -141,6 +148,8 @@ class Member:
                 offset,
                 partition_id(partition),
             )
+            if (buffer := self._buffers.get(partition_id(partition))) is not None:
+                buffer.ahead = Ahead()  # of a topic that was made anew, these would be other records
         await self._consumer.seek_to_beginning(*offsets)
 
     # Changes of the group
@@ -154,6 +163,7 @@ class Member:
             self._consumer.seek(partition, start.offset)
             buffer = PartitionBuffer(
                 partition,
+                ahead=start.ahead,
                 resource=self._resource,
                 clock=self._clock,
                 maximum_records=max(LEAST_BUFFERED_RECORDS, BUFFERED_RECORDS // share),
@@ -163,8 +173,12 @@ class Member:
             )
             self._buffers[buffer.id] = buffer
         if starts:
-            checkpoints = {partition_id(partition): start.checkpoint for partition, start in sorted(starts.items())}
-            await owner.on_assigned([Assignment(partition=name, checkpoint=checkpoints[name]) for name in checkpoints])
+            await owner.on_assigned(
+                [
+                    Assignment(partition=partition_id(partition), checkpoint=start.checkpoint, origin=start.offset - 1)
+                    for partition, start in sorted(starts.items())
+                ]
+            )
 
     async def _fix(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
         """Commit where reading begins, so that it is the same after a restart before the first commit."""

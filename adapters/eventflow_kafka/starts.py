@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from eventflow.errors import LeaseLostError
 from eventflow.model.mapping import StartingPosition
-from eventflow_kafka.checkpoints import START, decode
+from eventflow_kafka.ahead import Ahead
+from eventflow_kafka.checkpoints import START, decode, decode_ahead
 from eventflow_kafka.cluster import Committed
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ _log = logging.getLogger(__name__)
 
 
 class Start(NamedTuple):
-    """The offset to read from, and what was committed before it. ``fixed`` is false if the offset would be another
-    one next time, unless it is committed now."""
+    """The offset to read from, what was committed before it, and what is done ahead of it. ``fixed`` is false if the
+    offset would be another one next time, unless it is committed now."""
 
     offset: int
     checkpoint: Checkpoint | None = None
+    ahead: Ahead = Ahead()
     fixed: bool = True
 
 
@@ -84,7 +86,7 @@ class StartingPoints:
             return {}
         committed = await self._cluster.committed(self._group, topic, resource=self._resource)
         starts = {
-            partition: Start(entry.offset, decode(entry.offset, entry.text))
+            partition: Start(entry.offset, decode(*entry), decode_ahead(*entry))
             for partition, entry in committed.items()
             if partition in partitions
         }

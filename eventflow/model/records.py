@@ -59,19 +59,27 @@ class StreamRecord(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """How far a partition is done: every record up to and including ``position``. ``state`` belongs to an
-    open tumbling window and must survive with the position (JSON text, or ``None``)."""
+    open tumbling window and must survive with the position (JSON text, or ``None``).
+
+    Where records finish out of order, everything up to ``reached`` is done as well, except ``pending``. A source whose
+    assignments have an ``origin`` keeps as much of that as it can, and does not hand out again what is done.
+    """
 
     position: Position
     state: str | None = None
+    reached: Position | None = None
+    pending: frozenset[Position] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """A partition given to this process to read. ``checkpoint`` is what was committed before, if anything;
-    reading continues behind it."""
+    reading continues behind it. ``origin`` is the position behind which reading begins, of a source that keeps what is
+    done ahead of a position; ``None`` of others."""
 
     partition: PartitionId
     checkpoint: Checkpoint | None = None
+    origin: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)

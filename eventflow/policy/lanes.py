@@ -44,6 +44,11 @@ class Watermark:
         """How many records are started and not done."""
         return len(self.running)
 
+    @property
+    def reached(self) -> Position | None:
+        """The last position that was started, while anything is outstanding."""
+        return self._order[-1] if self._order else None
+
     def started(self, positions: Sequence[Position]) -> None:
         """Records were read, in this order. Starting one that is already running changes nothing."""
         running = self.running

@@ -119,7 +119,8 @@ class StreamSource(Protocol):
         """
 
     async def commit(self, partition: PartitionId, checkpoint: Checkpoint) -> None:
-        """Record that the partition is done up to and including ``checkpoint.position``.
+        """Record that the partition is done up to and including ``checkpoint.position``; and, if its assignment has an
+        ``origin``, what is done ahead of that, for whoever reads it next.
 
         Raises LeaseLostError if somebody else owns the partition by now (their progress stands), UnavailableError.
         """

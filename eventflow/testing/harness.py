@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 class Capability(StrEnum):
     """What not every service can do. Cases without needs hold for all."""
 
+    AHEAD = "ahead"
+    """What a commit says of records ahead of its position is kept: those that are done do not come again."""
     ATTRIBUTES = "attributes"
     """Queue records carry SQS's system attributes."""
     DEDUPLICATION = "deduplication"

@@ -85,6 +85,35 @@ async def state_survives_with_the_checkpoint(h: StreamHarness) -> None:
         assert assignment.checkpoint.state is None
 
 
+@needs(Capability.AHEAD)
+async def what_is_done_ahead_of_the_position_does_not_come_again(h: StreamHarness) -> None:
+    name = await h.create(1)
+    await write_all(h, name, [b"%d" % number for number in range(8)])
+    async with joined(h, await h.open(name)) as member:
+        await member.owns(1)
+        [assignment] = member.assignments.values()
+        records = await member.take(8)
+        pending = frozenset(records[number].position for number in (0, 3, 6))
+        assert assignment.origin is not None
+        at_first = Checkpoint(position=assignment.origin, reached=records[7].position, pending=pending)
+        await member.source.commit(assignment.partition, at_first)
+    async with joined(h, await h.open(name)) as member:
+        await member.owns(1)
+        again = await member.take(3)
+        assert values(h, again) == [b"0", b"3", b"6"]
+        await member.commit(again[:1])
+    async with joined(h, await h.open(name, other_process=True)) as member:
+        await member.owns(1)
+        again = await member.take(2)
+        assert values(h, again) == [b"3", b"6"]
+        await member.commit(again)
+        await write_all(h, name, [b"8"])
+        assert values(h, await member.take(1)) == [b"8"]
+    async with joined(h, await h.open(name)) as member:
+        await member.owns(1)
+        assert values(h, await member.take(1)) == [b"8"]
+
+
 async def every_subscriber_sees_every_record(h: StreamHarness) -> None:
     name = await h.create(1)
     await write_all(h, name, [b"1", b"2"])
@@ -168,6 +197,7 @@ PROGRESS_CASES: Final[tuple[StreamCase, ...]] = (
     another_process_continues_behind_the_checkpoint,
     last_commit_counts,
     state_survives_with_the_checkpoint,
+    what_is_done_ahead_of_the_position_does_not_come_again,
     every_subscriber_sees_every_record,
     backlog_counts_what_is_not_committed,
     trim_horizon_starts_with_the_oldest_record,

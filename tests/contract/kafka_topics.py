@@ -22,6 +22,7 @@ from tests.servers.server import Server
 PATIENCE_SECONDS: Final = 60
 CAPABILITIES: Final = frozenset(
     {
+        Capability.AHEAD,
         Capability.PARTITIONS,
         Capability.STARTING_TIMESTAMP,
         Capability.HEADERS,

@@ -31,8 +31,9 @@ class Progress:
     """The records of one partition between reading and commit.
 
     A record is done when it was handled, filtered out, or given up durably. What is committed is the position
-    before which everything is done, so a crash repeats records and never skips one. Commits are coalesced: one
-    runs at a time, not before a pause after the last, and takes along whatever was done until it starts.
+    before which everything is done, so a crash repeats records and never skips one. Sources that keep it are told,
+    too, what is done ahead of that. Commits are coalesced: one runs at a time, not before a pause after the last, and
+    takes along whatever was done until it starts.
 
     At most ``maximum_records`` and, after the read that reaches it, ``maximum_bytes`` of undecoded data are held.
     """
@@ -43,7 +44,8 @@ class Progress:
         checkpoint = assignment.checkpoint
         self.state: str | None = None
         """What is committed beside the position; see Checkpoint."""
-        self.position: Position | None = None if checkpoint is None else checkpoint.position
+        self.position: Position | None = assignment.origin if checkpoint is None else checkpoint.position
+        self._tells_pending = assignment.origin is not None
         self._run = run
         self._partition = assignment.partition
         self._part = part
@@ -96,11 +98,11 @@ class Progress:
             self._bytes -= len(data)
         if moved is not None:
             self.position = moved
-            if not self._dirty:
-                self._dirty = True
-                self._changed.set()
             if not watermark.running:
                 self._hurry.set()
+        if not self._dirty and (moved is not None or self._tells_pending):
+            self._dirty = True
+            self._changed.set()
         if self._reader_waits and self._bytes <= self._roomy_bytes and len(watermark.running) <= self._roomy_records:
             self._room.set()
 
@@ -174,7 +176,15 @@ class Progress:
             self._hurry.clear()
         self._committing = True
         try:
-            await self._run.source.commit(self._partition, Checkpoint(position=self.position, state=self.state))
+            await self._run.source.commit(self._partition, self._checkpoint(self.position))
         finally:
             self._committing = False
             self._pause_ends_at = anyio.current_time() + COMMIT_PAUSE_SECONDS
+
+    def _checkpoint(self, position: Position) -> Checkpoint:
+        watermark = self._watermark
+        if not (self._tells_pending and watermark.running):
+            return Checkpoint(position=position, state=self.state)
+        return Checkpoint(
+            position=position, state=self.state, reached=watermark.reached, pending=frozenset(watermark.running)
+        )

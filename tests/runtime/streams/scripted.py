@@ -25,6 +25,8 @@ from eventflow.runtime.metrics import Metrics
 from eventflow.runtime.readiness import Readiness
 from eventflow.runtime.streams.poller import StreamPoller
 from eventflow.testing.virtual_time import START, VirtualClock
+from eventflow_kafka.ahead import Ahead
+from eventflow_kafka.checkpoints import decode, decode_ahead, encode
 
 SHARD = "shardId-000000000000"
 OTHER_SHARD = "shardId-000000000001"
@@ -64,6 +66,8 @@ class Log:
         self.completed: list[PartitionId] = []
         self.commits: list[tuple[PartitionId, Checkpoint]] = []
         self.checkpoints: dict[PartitionId, Checkpoint] = {}
+        self.kept: dict[PartitionId, tuple[int, str]] = {}
+        """Offset and text of partitions whose source keeps what is done ahead."""
         self._changed: anyio.Event | None = None
 
     def append(self, records: Iterable[StreamRecord]) -> None:
@@ -96,9 +100,17 @@ class Log:
 
 class ScriptedSource:
     """A StreamSource over a Log for one process. The test plays the group coordinator: it assigns, revokes and
-    takes away partitions, and makes the service go away (``away`` holds the verbs that fail, ``error`` says how)."""
+    takes away partitions, and makes the service go away (``away`` holds the verbs that fail, ``error`` says how).
+    With ``keeps_ahead`` it keeps, as Kafka's source does, what is done ahead of the committed position."""
 
-    def __init__(self, log: Log, identity: SourceIdentity = KINESIS_IDENTITY, *, assign_all: bool = True) -> None:
+    def __init__(
+        self,
+        log: Log,
+        identity: SourceIdentity = KINESIS_IDENTITY,
+        *,
+        assign_all: bool = True,
+        keeps_ahead: bool = False,
+    ) -> None:
         self.identity = identity
         self.log = log
         self.away: set[str] = set()
@@ -110,6 +122,8 @@ class ScriptedSource:
         self.gap = False
         """Whether the next read says that records before it expired."""
         self._assign_all = assign_all
+        self._keeps_ahead = keeps_ahead
+        self._ahead: dict[PartitionId, Ahead] = {}
         self._owner: PartitionOwner | None = None
         self._cursors: dict[PartitionId, int] = {}
         self._reading: set[PartitionId] = set()
@@ -133,7 +147,7 @@ class ScriptedSource:
 
     async def assign(self, *partitions: PartitionId) -> None:
         assert self._owner is not None
-        assignments = [Assignment(partition=name, checkpoint=self.log.checkpoints.get(name)) for name in partitions]
+        assignments = [self._assignment(name) for name in partitions]
         for assignment in assignments:
             self._cursors[assignment.partition] = self._behind(assignment)
         await self._owner.on_assigned(assignments)
@@ -172,6 +186,9 @@ class ScriptedSource:
         await anyio.sleep(self.commit_seconds)
         self._check("commit")
         self._check_lease(partition)
+        if self._keeps_ahead:
+            kept = self.log.kept[partition] = encode(checkpoint, self._ahead[partition])
+            checkpoint = Checkpoint(position=kept[0] - 1, state=checkpoint.state)
         self.log.commit(partition, checkpoint)
 
     async def complete(self, partition: PartitionId) -> None:
@@ -200,13 +217,23 @@ class ScriptedSource:
         self._cursors[partition] += len(records)
         self.highest_read[partition] = self._cursors[partition]
         ended = partition in self.log.ended and self._cursors[partition] == len(self.log.records[partition])
+        if self._keeps_ahead:
+            ahead = self._ahead[partition]
+            records = tuple(record for record in records if not ahead.is_done(int(record.position)))
         return StreamRead(records, ended=ended)
+
+    def _assignment(self, partition: PartitionId) -> Assignment:
+        if not self._keeps_ahead:
+            return Assignment(partition=partition, checkpoint=self.log.checkpoints.get(partition))
+        offset, text = self.log.kept.get(partition, (0, ""))
+        self._ahead[partition] = decode_ahead(offset, text)
+        return Assignment(partition=partition, checkpoint=decode(offset, text), origin=offset - 1)
 
     def _behind(self, assignment: Assignment) -> int:
         if assignment.checkpoint is None:
             return 0
-        positions = [item.position for item in self.log.records[assignment.partition]]
-        return positions.index(assignment.checkpoint.position) + 1
+        done = int(assignment.checkpoint.position)
+        return sum(int(item.position) <= done for item in self.log.records[assignment.partition])
 
     def _check(self, verb: str) -> None:
         if verb in self.away:

@@ -10,7 +10,7 @@ import pytest
 
 from eventflow.errors import AccessDeniedError, AdapterError, ResourceNotFoundError, UnavailableError
 from eventflow.runtime.metrics import DropReason
-from eventflow.runtime.streams.progress import COMMIT_PAUSE_SECONDS
+from eventflow.runtime.streams.progress import COMMIT_PAUSE_SECONDS, COMMIT_SECONDS
 from eventflow.triggers.destinations import to_sqs
 from eventflow.triggers.function import function
 from eventflow.triggers.kafka import on_kafka_batch
@@ -239,6 +239,34 @@ async def test_a_drain_commits_nothing_that_could_not_be_given_up(
         await anyio.sleep(100)
         await mapping.poller.drain(25)
         assert mapping.log.committed() is None
+
+
+@pytest.mark.parametrize("stops", [True, False], ids=["drained", "crashed"])
+async def test_a_source_that_keeps_it_does_not_repeat_what_was_done_behind_a_record_that_fails(stops: bool) -> None:
+    """Records 0 and 7 fail; a process ends in order, or a while after it had done the others."""
+    seen: list[int] = []
+
+    @on_kinesis("orders", parallelization_factor=3)
+    async def handle(number: int) -> None:
+        seen.append(number)
+        if number in (0, 7) and not mended:
+            raise RuntimeError("not yet")
+
+    mended = False
+    log = Log()
+    log.append(record(number, key=str(number)) for number in range(12))
+    async with polling(handle, ScriptedSource(log, keeps_ahead=True)) as mapping:
+        await mapping.until(lambda: set(range(12)) <= set(seen))
+        if stops:
+            await mapping.poller.drain(25)
+        else:
+            await anyio.sleep(COMMIT_SECONDS + COMMIT_PAUSE_SECONDS)
+    assert log.committed() is None or log.committed() < 0, "nothing before the first record is done"
+    seen.clear()
+    mended = True
+    async with polling(handle, ScriptedSource(log, keeps_ahead=True)) as mapping:
+        await mapping.until(lambda: log.committed() == 11)
+    assert sorted(seen) == [0, 7]
 
 
 async def test_nothing_is_read_or_accepted_after_a_drain() -> None:

@@ -21,6 +21,7 @@ from eventflow.model.records import Checkpoint, PartitionId
 from eventflow.testing.virtual_time import VirtualTimeLoop
 from eventflow.triggers.destinations import to_s3
 from eventflow.triggers.kinesis import on_kinesis, on_kinesis_batch
+from eventflow_kafka.checkpoints import decode_ahead
 from tests.runtime.streams.scripted import (
     OTHER_SHARD,
     SHARD,
@@ -49,6 +50,7 @@ class Program:
     retries: int
     bisect: bool
     report: bool
+    keeps_ahead: bool
 
 
 programs = st.builds(
@@ -67,6 +69,7 @@ programs = st.builds(
     retries=st.sampled_from([-1, -1, 0, 1, 3]),
     bisect=st.booleans(),
     report=st.booleans(),
+    keeps_ahead=st.booleans(),
 )
 
 
@@ -83,6 +86,9 @@ class CheckedLog(Log):
         for item in self.records[partition]:
             if int(item.position) <= int(checkpoint.position):
                 assert self._is_done(int(item.position)), f"{item.position} was skipped by {checkpoint.position}"
+        for item in self.records[partition]:
+            if decode_ahead(*self.kept.get(partition, (0, ""))).is_done(int(item.position)):
+                assert self._is_done(int(item.position)), f"{item.position} is not done, ahead of the position"
         super().commit(partition, checkpoint)
 
 
@@ -98,6 +104,9 @@ class World:
 
     def __post_init__(self) -> None:
         self.log = CheckedLog(self.is_done)
+
+    def source(self) -> ScriptedSource:
+        return ScriptedSource(self.log, keeps_ahead=self.program.keeps_ahead)
 
     def append(self, count: int) -> None:
         """The next records of the program arrive."""
@@ -168,10 +177,10 @@ async def interpret(program: Program) -> World:
     world.append(len(program.records) // 2)
     steps = list(program.steps)
     while steps:
-        async with polling(world.handler(), ScriptedSource(world.log), failures=world.failures) as mapping:
+        async with polling(world.handler(), world.source(), failures=world.failures) as mapping:
             await play(world, mapping, steps)
     world.append(len(program.records))
-    async with polling(world.handler(), ScriptedSource(world.log), failures=world.failures) as mapping:
+    async with polling(world.handler(), world.source(), failures=world.failures) as mapping:
         await mapping.all_done()
     return world
 

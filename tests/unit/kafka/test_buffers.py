@@ -9,6 +9,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from eventflow.errors import LeaseLostError, UnavailableError
 from eventflow.model.records import StreamRead
 from eventflow.testing.virtual_time import VirtualClock
+from eventflow_kafka.ahead import Ahead
 from eventflow_kafka.buffers import PartitionBuffer
 
 ORDERS = TopicPartition("orders", 3)
@@ -17,11 +18,14 @@ ORDERS = TopicPartition("orders", 3)
 class Flow:
     """A buffer, and what it asks of its consumer."""
 
-    def __init__(self, *, maximum_records: int = 10, maximum_bytes: int = 1_000_000) -> None:
+    def __init__(
+        self, *, ahead: Ahead | None = None, maximum_records: int = 10, maximum_bytes: int = 1_000_000
+    ) -> None:
         self.clock = VirtualClock()
         self.asked: list[str] = []
         self.buffer = PartitionBuffer(
             ORDERS,
+            ahead=ahead or Ahead(),
             resource="kafka:orders",
             clock=self.clock,
             maximum_records=maximum_records,
@@ -53,6 +57,13 @@ async def test_records_come_in_order_in_reads_of_any_size() -> None:
     assert await flow.offsets(1) == [2]
     assert await flow.offsets() == [3, 4]
     assert await flow.offsets() == []
+
+
+async def test_what_is_done_ahead_of_the_start_is_passed_over() -> None:
+    flow = Flow(ahead=Ahead(end=6, pending=frozenset({2, 4})))
+    flow.push(2, 3, 4)
+    flow.push(5, 6, 7)
+    assert await flow.offsets() == [2, 4, 6, 7]
 
 
 async def test_a_record_is_as_the_embedded_environments() -> None:

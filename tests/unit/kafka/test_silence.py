@@ -9,6 +9,7 @@ from aiokafka import TopicPartition
 
 from eventflow.errors import UnavailableError
 from eventflow.testing.virtual_time import VirtualClock
+from eventflow_kafka.ahead import Ahead
 from eventflow_kafka.buffers import PartitionBuffer
 from eventflow_kafka.options import KafkaOptions
 from eventflow_kafka.silence import SILENT_SECONDS, Silence
@@ -34,7 +35,7 @@ class Watch:
         self.consumer = ScriptedConsumer()
         self.silence = Silence(self.consumer, "kafka:orders", OPTIONS)
         nothing: Callable[[TopicPartition], None] = lambda _: None  # noqa: E731
-        make = partial(PartitionBuffer, resource="kafka:orders", clock=VirtualClock(), maximum_records=1)
+        make = partial(PartitionBuffer, ahead=Ahead(), resource="kafka:orders", clock=VirtualClock(), maximum_records=1)
         self.buffers = [
             make(TopicPartition("orders", number), maximum_bytes=1, pause=nothing, resume=nothing)
             for number in range(2)
