@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from eventflow.errors import ConfigurationError, Problem
+from eventflow.model.message_queues import ACTIVEMQ_REDELIVERIES
 from eventflow.ports.sign_in import SIGN_IN_FILES, SignIn
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class ActiveMQOptions:
     broker_arn: str | None = None
     client_id: str = "eventflow"
     heartbeat_seconds: float = 30
-    maximum_redeliveries: int = 6
+    maximum_redeliveries: int = ACTIVEMQ_REDELIVERIES
     selectors: Mapping[str, str] = field(default_factory=dict)
     password: str | None = field(default=None, repr=False)
 

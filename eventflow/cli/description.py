@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.cli import embedded
 from eventflow.model.destinations import Service
+from eventflow.model.message_queues import ACTIVEMQ_REDELIVERIES
 from eventflow.model.trigger import InvocationModel
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from eventflow.model.mapping import QueueMapping, StreamMapping
     from eventflow.model.subscriptions import Subscription
     from eventflow.model.trigger import Trigger
+    from eventflow.plan.environment import SourceBinding
     from eventflow.plan.plan import Plan
 
 EVENTFLOW: Final = "eventflow"
@@ -34,15 +36,9 @@ NATIVE: Final[Mapping[Service, frozenset[str]]] = {
 """What a service itself does when eventflow runs on it. Batches, windows, filters, retries and limits of polled
 sources are Lambda's work, so they are eventflow's here."""
 
-LEFT: Final[Mapping[Service, frozenset[str]]] = {
-    Service.RABBITMQ: frozenset({"maximum_retry_attempts"}),
-    Service.ACTIVEMQ: frozenset({"maximum_retry_attempts"}),
-}
-"""What is the service's own as long as a mapping sets no limit: brokers limit deliveries themselves."""
-
 _UNLIMITED: Final = "unlimited"
-_THEIRS: Final = "the queue's own limit"
-_ASYNCHRONOUS_ONLY: Final = ("maximum_retry_attempts", "maximum_event_age_seconds")
+_RETRIES: Final = "maximum_retry_attempts"
+_ASYNCHRONOUS_ONLY: Final = (_RETRIES, "maximum_event_age_seconds")
 _DESTINATIONS: Final = ("on_success", "on_failure", "dead_letter_queue")
 
 
@@ -110,10 +106,7 @@ def _function_settings(definition: FunctionDefinition) -> Iterator[Setting]:
 
 
 def _trigger(trigger: Trigger, plan: Plan) -> TriggerDescription:
-    adapter = plan.environment.binding(trigger.opened_by).adapter if trigger.opened_by else ""
-    embedded_here = adapter in ("", embedded.ADAPTER)
-    native = frozenset() if embedded_here else NATIVE.get(trigger.service, frozenset())
-    left = frozenset() if embedded_here else LEFT.get(trigger.service, frozenset())
+    binding = plan.environment.binding(trigger.opened_by) if trigger.opened_by else None
     values = {
         **_mapping_values(trigger.mapping),
         **_subscription_values(trigger.subscription("")),
@@ -122,14 +115,26 @@ def _trigger(trigger: Trigger, plan: Plan) -> TriggerDescription:
     return TriggerDescription(
         decorator=trigger.decorator,
         model=trigger.invocation_model,
-        adapter=adapter,
-        settings=tuple(
-            Setting(name, _THEIRS, str(trigger.service))
-            if name in left and value == _UNLIMITED
-            else Setting(name, value, str(trigger.service) if name in native else EVENTFLOW)
-            for name, value in values.items()
-        ),
+        adapter=binding.adapter if binding else "",
+        settings=tuple(_setting(name, value, trigger.service, binding) for name, value in values.items()),
     )
+
+
+def _setting(name: str, value: str, service: Service, binding: SourceBinding | None) -> Setting:
+    if binding is None or binding.adapter == embedded.ADAPTER:
+        return Setting(name, value, EVENTFLOW)
+    if (name, value) == (_RETRIES, _UNLIMITED):
+        # RabbitMQ's queues have limits of their own. ActiveMQ counts deliveries, and leaves the limit to its clients.
+        if service is Service.RABBITMQ:
+            return Setting(name, "the queue's own limit", str(service))
+        if service is Service.ACTIVEMQ:
+            return Setting(name, _redeliveries(binding.options), EVENTFLOW)
+    return Setting(name, value, str(service) if name in NATIVE.get(service, ()) else EVENTFLOW)
+
+
+def _redeliveries(options: Mapping[str, Any]) -> str:
+    maximum = options.get("maximum_redeliveries", ACTIVEMQ_REDELIVERIES)
+    return _UNLIMITED if maximum == -1 else f"{maximum}, then the broker's dead-letter queue"
 
 
 def _mapping_values(mapping: QueueMapping | StreamMapping | None) -> dict[str, str]:

@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 from eventflow.model.destinations import Service
 
 DEFAULT_VIRTUAL_HOST: Final = "/"
+ACTIVEMQ_REDELIVERIES: Final = 6
+"""How often ActiveMQ's own clients see a message again, as Lambda does, before it goes to the dead-letter queue."""
 _SEPARATOR: Final = "::"
 
 

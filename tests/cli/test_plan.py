@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from eventflow.app import App
 from eventflow.cli.description import Setting, TriggerDescription, describe
 from eventflow.model.cors import Cors
@@ -98,6 +100,31 @@ def test_a_broker_limits_deliveries_where_the_mapping_does_not() -> None:
     assert left["maximum_retry_attempts"] == Setting("maximum_retry_attempts", "the queue's own limit", "rabbitmq")
     assert limited["maximum_retry_attempts"] == Setting("maximum_retry_attempts", "3", "eventflow")
     assert left["batch_size"].performed_by == "eventflow"
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ({}, "6, then the broker's dead-letter queue"),
+        ({"maximum_redeliveries": 2}, "2, then the broker's dead-letter queue"),
+        ({"maximum_redeliveries": -1}, "unlimited"),
+    ],
+)
+def test_activemq_leaves_the_limit_to_the_adapter(options: dict[str, int], shown: str) -> None:
+    @on_mq("orders", engine="activemq")
+    @on_mq("urgent", engine="activemq", maximum_retry_attempts=3)
+    def read(message): ...  # type: ignore[no-untyped-def]
+
+    environment = Environment(sources={"activemq": SourceBinding(adapter="activemq", options=options)})
+    [described] = describe(App([read]).freeze(environment))
+    retries = [
+        setting
+        for trigger in described.triggers
+        for setting in trigger.settings
+        if setting.name == "maximum_retry_attempts"
+    ]
+    assert [setting.value for setting in retries] == [shown, "3"]
+    assert {setting.performed_by for setting in retries} == {"eventflow"}
 
 
 def test_retries_and_destinations_are_shown_where_they_apply() -> None:
