@@ -112,8 +112,7 @@ def _broker_problems(where: str, value: object) -> Iterator[Problem]:
     """An address with a password in it is not repeated."""
     listed = _listed(value)
     if any("@" in text for text in listed):
-        hint = f"set {SIGN_IN.username_variable} and {SIGN_IN.password_variable}, or username and password_file"
-        yield Problem(where=where, field="brokers", message="credentials do not belong into an address", hint=hint)
+        yield SIGN_IN.misplaced_credentials(where, "brokers")
     elif not listed or not all(map(_address, listed)):
         yield Problem(where=where, field="brokers", message=f"{value!r} is not allowed", hint=_BROKERS)
 

@@ -64,9 +64,7 @@ def _arguments(options: MongodbOptions) -> dict[str, Any]:
         if password := SIGN_IN.key_password():
             arguments["tlsCertificateKeyFilePassword"] = password
     if options.authentication is Authentication.SCRAM:
-        arguments["username"] = options.username
-        if options.password is not None:
-            arguments["password"] = options.password
+        arguments |= {"username": options.username, "password": options.password}
     elif mechanism := _MECHANISMS.get(options.authentication):
         arguments |= {"authMechanism": mechanism, "authSource": "$external"}
     return arguments if "appname" in said else {**arguments, "appname": "eventflow"}

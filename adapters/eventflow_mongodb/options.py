@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.ports.sign_in import SignIn
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from eventflow.ports import AdapterSettings
 
 SIGN_IN: Final = SignIn("mongodb")
-USERNAME_VARIABLE: Final = SIGN_IN.username_variable
-PASSWORD_VARIABLE: Final = SIGN_IN.password_variable
 DEFAULT_PORT: Final = 27017
 
 
@@ -38,12 +35,10 @@ class Authentication(StrEnum):
 
 
 class Address(NamedTuple):
-    """A URI without its secrets. ``hosts`` are ``host:port``, or the one name of a ``mongodb+srv`` URI."""
+    """A URI, taken apart. ``hosts`` are ``host:port``, or the one name of a ``mongodb+srv`` URI."""
 
     hosts: tuple[str, ...]
     srv: bool
-    username: str | None
-    has_password: bool
     parameters: Mapping[str, str]
 
     @property
@@ -65,7 +60,7 @@ class MongodbOptions:
     ``uri`` is ``mongodb://`` or ``mongodb+srv://`` with MongoDB's own parameters; where it is silent, connections to
     ``*.docdb.amazonaws.com`` are encrypted. ``authentication`` is one of Authentication; without it, ``scram`` if there
     is a username, else ``none``. Username and password come from EVENTFLOW_MONGODB_USERNAME and
-    EVENTFLOW_MONGODB_PASSWORD unless the table has ``username``, ``password`` or ``password_file``, or the URI them.
+    EVENTFLOW_MONGODB_PASSWORD unless the table has ``username``, ``username_file`` or ``password_file``.
     ``tls`` overrides the URI. ``ca_file`` holds the certificates to trust instead of the system's, ``cert_file`` the
     client's own with its key, all in PEM; the password of an encrypted key is in EVENTFLOW_MONGODB_KEY_PASSWORD.
     ``cluster_arn`` is what events name as their source; without it they name the hosts.
@@ -76,7 +71,7 @@ class MongodbOptions:
     uri: str = field(repr=False)
     authentication: Authentication = Authentication.NONE
     username: str | None = None
-    password: str | None = field(default=None, repr=False)
+    username_file: str | None = None
     password_file: str | None = None
     tls: bool | None = None
     ca_file: str | None = None
@@ -85,6 +80,7 @@ class MongodbOptions:
     lease_database: str = "eventflow"
     lease_collection: str = "leases"
     lease_seconds: float = 30
+    password: str | None = field(default=None, repr=False)
 
     @property
     def address(self) -> Address:
@@ -105,22 +101,21 @@ class MongodbOptions:
         chosen = _authentication(options)
         values = {**options, "authentication": chosen}
         if chosen is Authentication.SCRAM:
-            values |= {"username": _username(options), "password": _password(options)}
+            values |= {"username": SIGN_IN.username(options), "password": SIGN_IN.password(options)}
         return cls(**values)
 
 
-_KNOWN: Final = tuple(option.name for option in fields(MongodbOptions))
-_FILES: Final = ("password_file", "ca_file", "cert_file")
+_KNOWN: Final = tuple(option.name for option in fields(MongodbOptions) if option.name != "password")
+_FILES: Final = ("username_file", "password_file", "ca_file", "cert_file")
 _LEASE_SECONDS: Final = (1, 3_600)
-_URI: Final = re.compile(r"mongodb(\+srv)?://(?:([^@/?]*)@)?([^@/?]+)(?:/([^?]*))?(?:\?(.*))?")
+_URI: Final = re.compile(r"mongodb(\+srv)?://([^@/?]+)(?:/([^?]*))?(?:\?(.*))?")
 _HOST: Final = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
-_ENCODED: Final = re.compile(r"(%[0-9a-fA-F]{2}|[^%:/?#\[\]@])*")
 _DOCUMENTDB: Final = re.compile(r"[a-z0-9.-]+\.docdb\.amazonaws\.com(\.cn)?")
 _CLUSTER_ARN: Final = re.compile(r"arn:aws[a-z-]*:rds:[a-z0-9-]+:\d{12}:cluster:[^:/\s]+")
 _DATABASE: Final = re.compile(r"[^\x00-\x20/\\.\"$]{1,63}")
 _COLLECTION: Final = re.compile(r"(?!system\.)[^\x00$]{1,57}")
 _WANTED: Final = {
-    "uri": "mongodb://host:27017 or mongodb+srv://name, with user and password percent-encoded if they are in it",
+    "uri": "mongodb://host:27017 or mongodb+srv://name",
     "authentication": f"one of {', '.join(Authentication)}",
     "tls": "true or false",
     "cluster_arn": "the ARN of a DocumentDB cluster, arn:aws:rds:<region>:<account>:cluster:<name>",
@@ -128,18 +123,22 @@ _WANTED: Final = {
     "lease_collection": "1 to 57 characters without $, not beginning with system.",
     "lease_seconds": "{} to {} seconds".format(*_LEASE_SECONDS),
 }
-_SECRET: Final = frozenset({"uri", "password"})
 
 
 def _problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
     wrong = set()
     for key, value in options.items():
-        if key not in _KNOWN:
+        if key == "password":
+            yield SIGN_IN.misplaced_password(where)
+        elif key not in _KNOWN:
             hint = f"known: {', '.join(_KNOWN)}"
             yield Problem(where=where, field=key, message="is not an option of the mongodb adapter", hint=hint)
+        elif key == "uri" and "@" in str(value):
+            wrong.add(key)
+            yield SIGN_IN.misplaced_credentials(where, key)
         elif not _is_allowed(key, value):
             wrong.add(key)
-            message = "is not allowed" if key in _SECRET else f"{value!r} is not allowed"
+            message = "is not allowed" if key == "uri" else f"{value!r} is not allowed"
             hint = _WANTED.get(key, "the path of a file" if key in _FILES else "text")
             yield Problem(where=where, field=key, message=message, hint=hint)
     if "uri" not in options:
@@ -174,39 +173,20 @@ def _is_allowed(key: str, value: object) -> bool:
 
 def _authentication_problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
     """What belongs to another authentication than the one chosen, what is said twice, and what is missing."""
-    chosen, address = _authentication(options), _parsed(options["uri"])
-    if "authMechanism" in address.parameters:
+    chosen = _authentication(options)
+    if "authMechanism" in _parsed(options["uri"]).parameters:
         hint = f"say it with authentication = {', '.join(Authentication)}"
         yield Problem(where=where, field="uri", message="has an authMechanism", hint=hint)
-    for key in ("username", "password", "password_file"):
+    for key in ("username", "username_file", "password_file"):
         if key in options and chosen is not Authentication.SCRAM:
             hint = 'authentication = "scram", or leave it out'
             yield Problem(where=where, field=key, message=f'does nothing: authentication is "{chosen}"', hint=hint)
-    if address.username is not None and chosen is not Authentication.SCRAM:
-        hint = 'authentication = "scram", or take the user out of the URI'
-        yield Problem(where=where, field="uri", message=f'has a user, but authentication is "{chosen}"', hint=hint)
     if chosen is Authentication.SCRAM:
-        yield from _password_problems(where, options, address)
+        yield from SIGN_IN.username_problems(where, options)
+        yield from SIGN_IN.missing_credentials(where, options, why='authentication is "scram"')
     if chosen is Authentication.X509 and "cert_file" not in options:
         hint = "the client's certificate and key in one file in PEM"
         yield Problem(where=where, field="cert_file", message='is missing: authentication is "x509"', hint=hint)
-
-
-def _password_problems(where: str, options: Mapping[str, Any], address: Address) -> Iterator[Problem]:
-    if address.username is not None and "username" in options:
-        yield Problem(where=where, field="username", message="is in the uri already", hint="keep one of them")
-    if not _username(options):
-        hint = f"set it, or {USERNAME_VARIABLE}"
-        yield Problem(where=where, field="username", message='is missing: authentication is "scram"', hint=hint)
-    given = [name for name in ("password", "password_file") if name in options]
-    given += ["uri"] if address.has_password else []
-    if len(given) > 1:
-        message = f"there is one in {' and '.join(given)}"
-        yield Problem(where=where, field="password", message=message, hint="keep one of them")
-    if not given and not os.environ.get(PASSWORD_VARIABLE):
-        hint = f"set {PASSWORD_VARIABLE}, or name a password_file"
-        message = 'there is none: authentication is "scram"'
-        yield Problem(where=where, field="password", message=message, hint=hint)
 
 
 def _encryption_problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
@@ -229,37 +209,22 @@ def _encrypted(address: Address, tls: bool | None) -> bool:
 def _authentication(options: Mapping[str, Any]) -> Authentication:
     if "authentication" in options:
         return Authentication(options["authentication"])
-    return Authentication.SCRAM if _username(options) or "password" in options else Authentication.NONE
-
-
-def _username(options: Mapping[str, Any]) -> str | None:
-    """``None`` if there is none, or if the driver finds it in the URI."""
-    in_uri = _parsed(options["uri"]).username
-    return options.get("username") or (unquote(in_uri) if in_uri else os.environ.get(USERNAME_VARIABLE))
-
-
-def _password(options: Mapping[str, Any]) -> str | None:
-    """``None`` if it is in the URI."""
-    if "password" in options:
-        return str(options["password"])
-    if "password_file" in options:
-        return Path(options["password_file"]).read_text(encoding="utf-8").strip()
-    return None if _parsed(options["uri"]).has_password else os.environ.get(PASSWORD_VARIABLE)
+    says_who = SIGN_IN.has_username(options) or "password_file" in options
+    return Authentication.SCRAM if says_who else Authentication.NONE
 
 
 def _is_uri(uri: str) -> bool:
     match = _URI.fullmatch(uri)
     if match is None:
         return False
-    srv, user, hosts, _, query = match.groups()
-    plain = user is None or all(_ENCODED.fullmatch(part) for part in user.split(":", 1))
+    srv, hosts, _, query = match.groups()
     listed = hosts.split(",")
     named = all(_is_host(host) for host in listed) and not (srv and (len(listed) > 1 or ":" in hosts))
     try:
         parse_qsl(query or "", strict_parsing=bool(query))
     except ValueError:
         return False
-    return plain and named
+    return named
 
 
 def _is_host(text: str) -> bool:
@@ -271,13 +236,10 @@ def _parsed(uri: str) -> Address:
     match = _URI.fullmatch(uri)
     if match is None:
         raise AssertionError("the URI was not checked")
-    srv, user, hosts, _, query = match.groups()
-    name, separator, _ = (user or "").partition(":")
+    srv, hosts, _, query = match.groups()
     ports = "" if srv else f":{DEFAULT_PORT}"
     return Address(
         hosts=tuple(host if ":" in host.rpartition("]")[2] else f"{host}{ports}" for host in hosts.split(",")),
         srv=srv is not None,
-        username=name or None,
-        has_password=bool(separator),
         parameters=dict(parse_qsl(query or "")),
     )

@@ -123,8 +123,7 @@ def _problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
 def _url_problems(where: str, value: object) -> Iterator[Problem]:
     """What is wrong with the addresses. They may hold a password where none belongs, so none is repeated then."""
     if _has_credentials(value):
-        hint = f"set {SIGN_IN.username_variable} and {SIGN_IN.password_variable}, or username and password_file"
-        yield Problem(where=where, field="url", message="holds credentials, which do not belong there", hint=hint)
+        yield SIGN_IN.misplaced_credentials(where, "url")
     elif not (urls := _urls(value)):
         yield Problem(where=where, field="url", message=f"{value!r} is not allowed", hint=_EXAMPLE)
     elif len({(urlsplit(url).scheme, _virtual_host(url)) for url in urls}) > 1:

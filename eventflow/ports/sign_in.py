@@ -70,21 +70,30 @@ class SignIn:
         hint = f"set {self.password_variable}, or name a password_file"
         return Problem(where=where, field="password", message="does not belong into a file of settings", hint=hint)
 
-    def credential_problems(self, where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
-        """What is said twice, and half of what takes two."""
+    def misplaced_credentials(self, where: str, field: str) -> Problem:
+        """An address has a user, or a password, in it. Its value is not repeated."""
+        hint = f"set {self.username_variable} and {self.password_variable}, or username and password_file"
+        return Problem(where=where, field=field, message="credentials do not belong into an address", hint=hint)
+
+    def username_problems(self, where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
+        """What is said twice."""
         if {"username", "username_file"} <= options.keys():
             message = "there is a username already"
             yield Problem(where=where, field="username_file", message=message, hint="keep one of them")
+
+    def credential_problems(self, where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
+        """What is said twice, and half of what takes two."""
+        yield from self.username_problems(where, options)
         for key, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
             if key in options and other not in options:
                 yield Problem(where=where, field=other, message=f"is missing: there is a {key}", hint="a file in PEM")
 
     def missing_credentials(self, where: str, options: Mapping[str, Any], *, why: str) -> Iterator[Problem]:
-        """What is missing if both are needed, ``why`` says what for."""
+        """What is missing if both are needed, ``why`` says what for. A misplaced password is told elsewhere."""
         if not self.has_username(options):
             hint = f"set it, or {self.username_variable}, or username_file"
             yield Problem(where=where, field="username", message=f"is missing: {why}", hint=hint)
-        if not self.has_password(options):
+        if not self.has_password(options) and "password" not in options:
             hint = f"set {self.password_variable}, or name a file with it"
             yield Problem(where=where, field="password_file", message=f"there is no password: {why}", hint=hint)
 

@@ -23,7 +23,7 @@ MAPPING = StreamMapping(batch=BatchSettings(batch_size=100), starting_position=S
 
 
 def settings(**options: Any) -> AdapterSettings:
-    given = {"uri": "mongodb://anna:s3cret@b-1,b-2:27018", **options}
+    given = {"uri": "mongodb://b-1,b-2:27018", **options}
     resources = {"documentdb:shop.orders": "shop-prod.orders.v2"}
     return AdapterSettings(environment="production", options=given, resources=resources, clock=WallClock())
 

@@ -18,6 +18,7 @@ from eventflow.model.documentdb import ChangeSubscription
 from eventflow.model.mapping import BatchSettings, StartingPosition, StreamMapping
 from eventflow.ports import AdapterSettings, Inspection
 from eventflow_mongodb import MongodbAdapter
+from eventflow_mongodb.options import SIGN_IN
 from tests.contract.embedded import WallClock
 from tests.servers.certificates import write_certificates
 from tests.unit.mongodb.scripted_mongodb import ScriptedMongoDb, failed
@@ -71,13 +72,17 @@ async def look(server: ScriptedMongoDb, **options: Any) -> list[Inspection]:
         return list(await adapter.inspect(Blueprint(app_name="shop", subscriptions=(CHANGES,))))
 
 
-async def test_a_password_signs_in() -> None:
+async def test_a_password_signs_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SIGN_IN.password_variable, PASSWORD)
     async with serving(passwords={"anna": PASSWORD}) as server:
-        assert await look(server, username="anna", password=PASSWORD) == []
+        assert await look(server, username="anna") == []
 
 
-@pytest.mark.parametrize("given", [{}, {"username": "anna", "password": "wrong"}, {"username": "eve", "password": "x"}])
-async def test_who_may_not_is_told_to_look_at_user_and_password(given: dict[str, str]) -> None:
+@pytest.mark.parametrize("given", [{}, {"username": "anna"}, {"username": "eve"}])
+async def test_who_may_not_is_told_to_look_at_user_and_password(
+    given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SIGN_IN.password_variable, "wrong")
     async with serving(passwords={"anna": PASSWORD}) as server:
         [finding] = await look(server, **given)
     assert finding.rule == "access-denied"
