@@ -20,7 +20,7 @@ from eventflow_aws.streams.in_parallel import in_parallel
 from eventflow_aws.streams.lease_items import stored_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from eventflow.model.records import Checkpoint
     from eventflow.ports import PartitionOwner
@@ -167,13 +167,18 @@ class HeldShards:
 
     async def keep_renewing(self) -> None:
         """Renew all leases again and again. What commits has shown its life by that."""
+        fails = False
         while True:
-            failure = await in_parallel(self._renew, self._due())
-            if failure is not None:
-                _log.warning("%s: leases could not be renewed: %s", self._resource, failure)
+            due = self._due()
+            failure = await in_parallel(self._renew, due)
+            if failure is not None and not fails:
+                _log.warning("%s: leases cannot be renewed now: %s", self._resource, failure)
+            if fails and due and failure is None:
+                _log.info("%s: leases can be renewed again", self._resource)
+            fails = failure is not None or (fails and not due)
             await anyio.sleep(self._renewal_seconds / (1 if failure is None else 4))
 
-    def _due(self) -> Iterable[HeldShard]:
+    def _due(self) -> Sequence[HeldShard]:
         renewed_before = anyio.current_time() - self._renewal_seconds / 2
         return [held for held in self._held.values() if not held.lost and held.renewed_at <= renewed_before]
 

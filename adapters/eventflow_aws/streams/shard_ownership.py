@@ -68,6 +68,7 @@ class ShardOwnership:
         self._member = ""
         self._silence = Silence(lease_seconds)
         self._taking: dict[str, Grip] = {}
+        self._sharing_fails = False
         self._changed = asyncio.Event()
 
     async def subscribe(self) -> None:
@@ -130,15 +131,27 @@ class ShardOwnership:
             try:
                 await self._look_and_act(owner, tasks)
                 looked_at = anyio.current_time()
+                self._shares_again()
             except UnavailableError as exc:
                 if not self._held.all() and anyio.current_time() - looked_at > self._lease_seconds:
                     return exc
-                _log.warning("%s: cannot share shards now: %s", self._mapping, exc)
+                self._cannot_share(exc)
             except AdapterError as exc:
                 return exc
             with anyio.move_on_after(self._pause()):
                 await self._changed.wait()
             self._changed.clear()
+
+    def _cannot_share(self, exc: UnavailableError) -> None:
+        """Told when it begins and when it is over, not at every look."""
+        if not self._sharing_fails:
+            _log.warning("%s: cannot share shards now: %s", self._mapping, exc)
+        self._sharing_fails = True
+
+    def _shares_again(self) -> None:
+        if self._sharing_fails:
+            _log.info("%s: shards are shared again", self._mapping)
+        self._sharing_fails = False
 
     def _pause(self) -> float:
         listing = self._listing.due_in(now=anyio.current_time())

@@ -48,6 +48,29 @@ async def test_a_listing_that_fails_for_long_is_logged_twice(caplog: pytest.LogC
     assert told == [("WARNING", "the stream is away"), ("INFO", "the shards can be listed again")] * 2
 
 
+async def test_a_table_that_is_away_is_logged_twice(caplog: pytest.LogCaptureFixture) -> None:
+    """When it begins, and when it is over: by those who look for shards, and by those who renew leases."""
+    caplog.set_level(logging.INFO, "eventflow_aws.streams")
+    async with cluster(
+        partial(PaperTable, Paper()), VirtualClock(), lease_seconds=20, listing_seconds=30, patience_seconds=600
+    ) as shared:
+        shared.stream.open("s1")
+        process = shared.join()
+        await process.owns("s1")
+        for _ in range(2):
+            process.table.cut = True
+            await anyio.sleep(9)
+            process.table.cut = False
+            await anyio.sleep(100)
+    told: dict[str, list[str]] = {}
+    for logged in caplog.records:
+        told.setdefault(logged.name.rpartition(".")[2], []).append(logged.getMessage().split(": ")[1])
+    assert told == {
+        "shard_ownership": ["cannot share shards now", "shards are shared again"] * 2,
+        "held_shards": ["leases cannot be renewed now", "leases can be renewed again"] * 2,
+    }
+
+
 class Step(NamedTuple):
     """One thing that happens to one of the processes, and how long it lasts."""
 
