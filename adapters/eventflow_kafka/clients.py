@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.conn import create_conn
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+
+from eventflow_kafka.faults import DENIED
+from eventflow_kafka.refusals import refusal
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,7 +26,6 @@ CLOSE_SECONDS: Final = 5.0
 RETIRE_SECONDS: Final = 60.0
 """The same for clients that are replaced while the environment is open."""
 HANG_UP_SECONDS: Final = 2.0
-REFUSAL_SECONDS: Final = 5.0
 FETCH_WAIT_SECONDS: Final = 0.2
 """How long a broker keeps a fetch that finds nothing. A partition that was paused meanwhile waits for the next one."""
 FETCH_BYTES: Final = 16 * 1024 * 1024
@@ -124,21 +124,17 @@ class Clients:
             self._producer = None
         self.retire(producer)
 
+    async def check_token(self) -> None:
+        """Raises what a broker says that refuses our token: aiokafka takes it for a welcome."""
+        if self._security.get("sasl_mechanism") == "OAUTHBEARER":
+            refused = await self.refusal()
+            if isinstance(refused, DENIED):
+                raise refused
+
     async def refusal(self) -> Exception | None:
-        """Why the first broker does not take us. aiokafka's clients keep it to themselves, and to their log."""
-        host, _, port = self._options.bootstrap_servers[0].rpartition(":")
-        try:
-            connection = await create_conn(
-                host.strip("[]"),
-                int(port),
-                client_id=self._options.client_id,
-                request_timeout_ms=_ms(REFUSAL_SECONDS),
-                **self._security,
-            )
-        except (KafkaError, OSError, TimeoutError) as exc:
-            return exc
-        connection.close()
-        return None
+        """Why the first broker does not take us."""
+        server = self._options.bootstrap_servers[0]
+        return await refusal(server, self._security, client_id=self._options.client_id)
 
     def retire(self, client: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient) -> asyncio.Task[None]:
         """Close a client in the background: brokers that are away may keep it for a while."""

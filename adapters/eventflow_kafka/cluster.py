@@ -149,6 +149,7 @@ class Cluster:
     async def _started(self) -> _Asking:
         async with self._starting:
             if self._asking is None:
+                await self._clients.check_token()
                 asking = _Asking(self._clients.admin(), self._clients.observer())
                 try:
                     await asking.admin.start()

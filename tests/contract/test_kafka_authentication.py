@@ -14,6 +14,7 @@ from eventflow.errors import AccessDeniedError, EventflowError, UnavailableError
 from eventflow.model.destinations import Destination, OutboundMessage, Service
 from eventflow.ports import AdapterSettings
 from eventflow_kafka.clients import Clients
+from eventflow_kafka.cluster import Cluster
 from eventflow_kafka.options import SIGN_IN, KafkaOptions
 from eventflow_kafka.security import MskTokenProvider, security
 from tests.contract.embedded import WallClock
@@ -104,6 +105,20 @@ async def test_token_of_a_signer_is_what_the_broker_gets(kafka_server: Server) -
             assert await admin.describe_cluster()
         finally:
             await admin.close()
+
+
+async def test_a_token_that_the_broker_refuses_is_denied(kafka_server: Server) -> None:
+    """Kafka says so in a challenge that aiokafka overlooks; then it hangs up, as if it were away."""
+    given = {**options(kafka_server, "sasl-plain"), "authentication": "msk-iam"}
+    parsed = KafkaOptions.parse(AdapterSettings(environment="t", options=given, resources={}, clock=WallClock()))
+    arguments = security(parsed, where="here", region="eu-west-1")
+    arguments["sasl_oauth_token_provider"] = MskTokenProvider("eu-west-1", lambda region: ("not.a.token", 0))
+    async with Clients(parsed, arguments) as clients:
+        cluster = Cluster(clients)
+        with pytest.raises(AccessDeniedError, match="kafka:orders") as raised:
+            await cluster.partitions("orders", resource="kafka:orders")
+        cluster.close()
+    assert "credentials" in (raised.value.mend or "")
 
 
 async def test_missing_aws_credentials_are_told(
