@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from eventflow.errors import AdapterError, ResourceNotFoundError
 from eventflow.model.destinations import Service
+from eventflow.ports.one_service import OneService, opened
 from eventflow_activemq.brokers import Brokers
 from eventflow_activemq.environment import Environment
 from eventflow_activemq.inspection import RULES, inspect
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         StreamSource,
     )
 
-_ONLY: Final = "the activemq adapter serves queues of ActiveMQ only"
+_SERVES: Final = OneService(Service.ACTIVEMQ, "the activemq adapter serves queues of ActiveMQ only")
 
 
 class ActiveMQAdapter:
@@ -66,26 +66,23 @@ class ActiveMQAdapter:
         await self._stack.aclose()
 
     async def queue_source(self, subscription: QueueSubscription) -> QueueSource:
-        if subscription.service is not Service.ACTIVEMQ:
-            _refuse(subscription.service, subscription.name)
+        _SERVES.check(subscription)
         source = await open_queue_source(self._opened, subscription)
         self._stack.push_async_callback(source.aclose)
         return source
 
     async def sink(self, destination: Destination) -> DestinationSink:
-        if destination.service is not Service.ACTIVEMQ:
-            _refuse(destination.service, destination.name)
+        _SERVES.check(destination)
         return await open_queue_sink(self._opened, destination.name)
 
     async def stream_source(self, subscription: StreamSubscription) -> StreamSource:
-        _refuse(subscription.service, subscription.name)
+        _SERVES.refuse(subscription)
 
     async def notification_source(self, subscription: NotificationSubscription) -> NotificationSource:
-        _refuse(type(subscription).__name__, subscription.name)
+        _SERVES.refuse_notifications(subscription)
 
     async def event_queue(self, name: str) -> EventQueueStore:
-        mend = 'name a store that keeps events, e.g. event_queue = "sqs:shop-events"'
-        raise ResourceNotFoundError(f"event queue {name}", _ONLY, mend=mend)
+        _SERVES.refuse_events(name)
 
     async def resources(self) -> Sequence[ResourceStatus]:
         """Nothing: a broker's queues are the broker's, and AMQP does not list them."""
@@ -100,11 +97,4 @@ class ActiveMQAdapter:
 
     @property
     def _opened(self) -> Environment:
-        if self._environment is None:
-            raise AdapterError(self._settings.environment, "the environment is not open; use `async with` first")
-        return self._environment
-
-
-def _refuse(service: str, name: str) -> NoReturn:
-    mend = "give it an adapter of its own: [environments.<name>.sources.<service>]"
-    raise ResourceNotFoundError(f"{service}:{name}", _ONLY, mend=mend)
+        return opened(self._environment, self._settings)

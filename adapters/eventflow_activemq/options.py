@@ -93,11 +93,8 @@ _BROKER_ARN: Final = re.compile(r"arn:aws[a-z-]*:mq:[a-z0-9-]+:\d{12}:broker:[^:
 
 def _problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
     for key, value in options.items():
-        if key == "password":
-            yield SIGN_IN.misplaced_password(where)
-        elif key not in _KNOWN:
-            hint = f"known: {', '.join(_KNOWN)}"
-            yield Problem(where=where, field=key, message="is not an option of the activemq adapter", hint=hint)
+        if key not in _KNOWN:
+            yield SIGN_IN.unknown_option(where, key, _KNOWN)
         elif key == "brokers":
             yield from _broker_problems(where, value)
         elif (wanted := _wanted(key, value)) is not None:

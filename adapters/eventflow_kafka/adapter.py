@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from eventflow.errors import AdapterError, ResourceNotFoundError
 from eventflow.model.destinations import Service
+from eventflow.ports.one_service import OneService, opened
 from eventflow_kafka.clients import Clients
 from eventflow_kafka.cluster import Cluster
 from eventflow_kafka.environment import Environment, cluster_region
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         StreamSource,
     )
     from eventflow_kafka.registry import SchemaRegistry
+
+_SERVES: Final = OneService(Service.KAFKA, "the kafka adapter serves Kafka topics only")
 
 
 class KafkaAdapter:
@@ -72,24 +74,21 @@ class KafkaAdapter:
         await self._stack.aclose()
 
     async def stream_source(self, subscription: StreamSubscription) -> StreamSource:
-        if subscription.service is not Service.KAFKA:
-            _refuse(subscription.service, subscription.name)
+        _SERVES.check(subscription)
         return await open_topic_source(self._opened, subscription)
 
     async def sink(self, destination: Destination) -> DestinationSink:
-        if destination.service is not Service.KAFKA:
-            _refuse(destination.service, destination.name)
+        _SERVES.check(destination)
         return await open_topic_sink(self._opened, destination.name)
 
     async def queue_source(self, subscription: QueueSubscription) -> QueueSource:
-        _refuse(subscription.service, subscription.name)
+        _SERVES.refuse(subscription)
 
     async def notification_source(self, subscription: NotificationSubscription) -> NotificationSource:
-        _refuse(type(subscription).__name__, subscription.name)
+        _SERVES.refuse_notifications(subscription)
 
     async def event_queue(self, name: str) -> EventQueueStore:
-        mend = 'name a store that keeps events, e.g. event_queue = "sqs:shop-events"'
-        raise ResourceNotFoundError(f"event queue {name}", "the kafka adapter serves topics only", mend=mend)
+        _SERVES.refuse_events(name)
 
     async def resources(self) -> Sequence[ResourceStatus]:
         """Nothing: a cluster's topics are the cluster's."""
@@ -97,11 +96,4 @@ class KafkaAdapter:
 
     @property
     def _opened(self) -> Environment:
-        if self._environment is None:
-            raise AdapterError(self._settings.environment, "the environment is not open; use `async with` first")
-        return self._environment
-
-
-def _refuse(service: str, name: str) -> NoReturn:
-    mend = "give it an adapter of its own: [environments.<name>.sources.<service>]"
-    raise ResourceNotFoundError(f"{service}:{name}", "the kafka adapter serves Kafka topics only", mend=mend)
+        return opened(self._environment, self._settings)

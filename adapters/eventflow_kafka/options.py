@@ -110,11 +110,8 @@ _CLUSTER_ARN: Final = re.compile(r"arn:aws[a-z-]*:kafka:[a-z0-9-]+:\d{12}:cluste
 
 def _problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
     for key, value in options.items():
-        if key == "password":
-            yield SIGN_IN.misplaced_password(where)
-        elif key not in _KNOWN:
-            hint = f"known: {', '.join(_KNOWN)}"
-            yield Problem(where=where, field=key, message="is not an option of the kafka adapter", hint=hint)
+        if key not in _KNOWN:
+            yield SIGN_IN.unknown_option(where, key, _KNOWN)
         elif (wanted := _wanted(key, value)) is not None:
             shown = "the address" if key == "schema_registry_uri" else repr(value)  # there may be a password in it
             yield Problem(where=where, field=key, message=f"{shown} is not allowed", hint=wanted)

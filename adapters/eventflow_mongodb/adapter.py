@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from eventflow.errors import AdapterError, ResourceNotFoundError
 from eventflow.model.destinations import Service
 from eventflow.ports import ResourceStatus
+from eventflow.ports.one_service import OneService, opened
 from eventflow_mongodb.client import make_client
 from eventflow_mongodb.environment import Environment
 from eventflow_mongodb.inspection import RULES, inspect
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         QueueSource,
         StreamSource,
     )
+
+_SERVES: Final = OneService(Service.DOCUMENTDB, "the mongodb adapter serves change streams only")
 
 
 class MongodbAdapter:
@@ -61,22 +63,20 @@ class MongodbAdapter:
             await environment.client.close()
 
     async def stream_source(self, subscription: StreamSubscription) -> StreamSource:
-        if subscription.service is not Service.DOCUMENTDB:
-            _refuse(subscription.service, subscription.name)
+        _SERVES.check(subscription)
         return await open_change_source(self._opened, subscription)
 
     async def queue_source(self, subscription: QueueSubscription) -> QueueSource:
-        _refuse(subscription.service, subscription.name)
+        _SERVES.refuse(subscription)
 
     async def notification_source(self, subscription: NotificationSubscription) -> NotificationSource:
-        _refuse(type(subscription).__name__, subscription.name)
+        _SERVES.refuse_notifications(subscription)
 
     async def sink(self, destination: Destination) -> DestinationSink:
-        _refuse(destination.service, destination.name)
+        _SERVES.refuse(destination)
 
     async def event_queue(self, name: str) -> EventQueueStore:
-        mend = 'name a store that keeps events, e.g. event_queue = "sqs:shop-events"'
-        raise ResourceNotFoundError(f"event queue {name}", "the mongodb adapter serves change streams only", mend=mend)
+        _SERVES.refuse_events(name)
 
     async def resources(self) -> Sequence[ResourceStatus]:
         """What has subscriptions, and the functions that have them."""
@@ -98,11 +98,4 @@ class MongodbAdapter:
 
     @property
     def _opened(self) -> Environment:
-        if self._environment is None:
-            raise AdapterError(self._settings.environment, "the environment is not open; use `async with` first")
-        return self._environment
-
-
-def _refuse(service: str, name: str) -> NoReturn:
-    mend = "give it an adapter of its own: [environments.<name>.sources.<service>]"
-    raise ResourceNotFoundError(f"{service}:{name}", "the mongodb adapter serves change streams only", mend=mend)
+        return opened(self._environment, self._settings)

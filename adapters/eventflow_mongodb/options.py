@@ -128,11 +128,8 @@ _WANTED: Final = {
 def _problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
     wrong = set()
     for key, value in options.items():
-        if key == "password":
-            yield SIGN_IN.misplaced_password(where)
-        elif key not in _KNOWN:
-            hint = f"known: {', '.join(_KNOWN)}"
-            yield Problem(where=where, field=key, message="is not an option of the mongodb adapter", hint=hint)
+        if key not in _KNOWN:
+            yield SIGN_IN.unknown_option(where, key, _KNOWN)
         elif key == "uri" and "@" in str(value):
             wrong.add(key)
             yield SIGN_IN.misplaced_credentials(where, key)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from eventflow.errors import AdapterError, ResourceNotFoundError
 from eventflow.model.destinations import Service
+from eventflow.ports.one_service import OneService, opened
 from eventflow_rabbitmq.connections import Connections
 from eventflow_rabbitmq.environment import Environment
 from eventflow_rabbitmq.inspection_rules import RULES
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         ResourceStatus,
         StreamSource,
     )
+
+_SERVES: Final = OneService(Service.RABBITMQ, "the rabbitmq adapter serves RabbitMQ's queues only")
 
 
 class RabbitMQAdapter:
@@ -65,24 +67,21 @@ class RabbitMQAdapter:
         await self._stack.aclose()
 
     async def queue_source(self, subscription: QueueSubscription) -> QueueSource:
-        if subscription.service is not Service.RABBITMQ:
-            _refuse(subscription.service, subscription.name)
+        _SERVES.check(subscription)
         return await open_queue_source(self._opened, subscription)
 
     async def sink(self, destination: Destination) -> DestinationSink:
-        if destination.service is not Service.RABBITMQ:
-            _refuse(destination.service, destination.name)
+        _SERVES.check(destination)
         return await open_queue_sink(self._opened, destination.name)
 
     async def stream_source(self, subscription: StreamSubscription) -> StreamSource:
-        _refuse(subscription.service, subscription.name)
+        _SERVES.refuse(subscription)
 
     async def notification_source(self, subscription: NotificationSubscription) -> NotificationSource:
-        _refuse(type(subscription).__name__, subscription.name)
+        _SERVES.refuse_notifications(subscription)
 
     async def event_queue(self, name: str) -> EventQueueStore:
-        mend = 'name a store that keeps events, e.g. event_queue = "sqs:shop-events"'
-        raise ResourceNotFoundError(f"event queue {name}", "the rabbitmq adapter serves queues only", mend=mend)
+        _SERVES.refuse_events(name)
 
     async def provision(self, blueprint: Blueprint, *, dry_run: bool) -> AsyncIterator[ProvisionStep]:
         """Make the queues that the app names. Raises AdapterError."""
@@ -109,11 +108,4 @@ class RabbitMQAdapter:
 
     @property
     def _opened(self) -> Environment:
-        if self._environment is None:
-            raise AdapterError(self._settings.environment, "the environment is not open; use `async with` first")
-        return self._environment
-
-
-def _refuse(service: str, name: str) -> NoReturn:
-    mend = "give it an adapter of its own: [environments.<name>.sources.<service>]"
-    raise ResourceNotFoundError(f"{service}:{name}", "the rabbitmq adapter serves RabbitMQ's queues only", mend=mend)
+        return opened(self._environment, self._settings)

@@ -104,11 +104,8 @@ _EXAMPLE: Final = '"amqps://mq-1.example.com:5671", or a list of such'
 
 def _problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
     for key, value in options.items():
-        if key == "password":
-            yield SIGN_IN.misplaced_password(where)
-        elif key not in _KNOWN:
-            hint = f"known: {', '.join(_KNOWN)}"
-            yield Problem(where=where, field=key, message="is not an option of the rabbitmq adapter", hint=hint)
+        if key not in _KNOWN:
+            yield SIGN_IN.unknown_option(where, key, _KNOWN)
         elif key == "url":
             yield from _url_problems(where, value)
         elif (wanted := _wanted(key, value)) is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eventflow.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 SIGN_IN_FILES: Final = ("username_file", "password_file", "ca_file", "cert_file", "key_file")
 """Options that name files."""
@@ -65,10 +65,13 @@ class SignIn:
         """Whether there is one, wherever."""
         return "password_file" in options or bool(os.environ.get(self.password_variable))
 
-    def misplaced_password(self, where: str) -> Problem:
-        """The table has a ``password``."""
-        hint = f"set {self.password_variable}, or name a password_file"
-        return Problem(where=where, field="password", message="does not belong into a file of settings", hint=hint)
+    def unknown_option(self, where: str, key: str, known: Collection[str]) -> Problem:
+        """A key that the adapter does not have, or a password, which it has elsewhere."""
+        if key == "password":
+            message, hint = "does not belong into a file of settings", f"set {self.password_variable}"
+            return Problem(where=where, field=key, message=message, hint=f"{hint}, or name a password_file")
+        message = f"is not an option of the {self.adapter} adapter"
+        return Problem(where=where, field=key, message=message, hint=f"known: {', '.join(known)}")
 
     def misplaced_credentials(self, where: str, field: str) -> Problem:
         """An address has a user, or a password, in it. Its value is not repeated."""

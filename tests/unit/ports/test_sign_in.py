@@ -43,7 +43,7 @@ def test_a_password_is_in_a_file_or_a_variable(tmp_path: Path, monkeypatch: pyte
     file.write_text(" filed \n")
     assert KAFKA.password({"password_file": str(file)}) == "filed"
     assert KAFKA.password({}) == "variable"
-    assert "EVENTFLOW_KAFKA_PASSWORD" in str(KAFKA.misplaced_password(WHERE).hint)
+    assert "EVENTFLOW_KAFKA_PASSWORD" in str(KAFKA.unknown_option(WHERE, "password", ["username"]).hint)
 
 
 def test_what_is_said_twice_or_by_half_is_told() -> None:
