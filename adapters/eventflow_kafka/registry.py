@@ -7,12 +7,14 @@ import base64
 import json
 import ssl
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from urllib.parse import quote
 
 from eventflow.errors import AccessDeniedError, ConfigurationError, Problem, UnavailableError
 from eventflow_kafka.schemas import AVRO, Schema, SchemaMismatchError, parse_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     import aiohttp
@@ -22,7 +24,23 @@ if TYPE_CHECKING:
 CACHED_SCHEMAS: Final = 1_000
 ASK_SECONDS: Final = 10.0
 ANSWER_BYTES: Final = 4 * 1024 * 1024
+REFERRED_SCHEMAS: Final = 100
+"""More than a schema can need; registries refuse references in circles."""
 RESOURCE: Final = "kafka schema registry"
+
+
+class _Reference(NamedTuple):
+    """``name`` is what a schema calls another one, which is a version of ``subject``."""
+
+    name: str
+    subject: str
+    version: int
+
+
+class _Answer(NamedTuple):
+    text: str
+    data_format: str
+    references: Sequence[_Reference]
 
 
 class SchemaRegistry:
@@ -90,22 +108,42 @@ class SchemaRegistry:
         return schema
 
     async def _ask(self, schema_id: int) -> Schema:
-        status, body = await self._get(f"/schemas/ids/{schema_id}")
+        found = await self._read(f"/schemas/ids/{schema_id}", f"schema {schema_id}")
+        referred: dict[str, str] = {}
+        await self._follow(found.references, referred, set())
+        return parse_schema(found.data_format, found.text, referred)
+
+    async def _follow(self, references: Sequence[_Reference], referred: dict[str, str], seen: set[_Reference]) -> None:
+        """Add the schemas that are referred to, behind those that they refer to themselves."""
+        for reference in references:
+            if reference in seen:
+                continue
+            seen.add(reference)
+            if len(seen) > REFERRED_SCHEMAS:
+                raise SchemaMismatchError(f"its schema refers to more than {REFERRED_SCHEMAS} others")
+            path = f"/subjects/{quote(reference.subject, safe='')}/versions/{reference.version}"
+            other = await self._read(path, f"schema {reference.subject} version {reference.version}")
+            await self._follow(other.references, referred, seen)
+            referred[reference.name] = other.text
+
+    async def _read(self, path: str, what: str) -> _Answer:
+        status, body = await self._get(path)
         if status == 404:
-            raise SchemaMismatchError(f"its schema {schema_id} is not in the registry")
+            raise SchemaMismatchError(f"its {what} is not in the registry")
         if status in (401, 403):
             mend = "check schema_registry_username and the password"
-            raise AccessDeniedError(RESOURCE, f"reading schema {schema_id} is denied (HTTP status {status})", mend=mend)
+            raise AccessDeniedError(RESOURCE, f"reading {what} is denied (HTTP status {status})", mend=mend)
         if status != 200:
-            raise UnavailableError(RESOURCE, f"reading schema {schema_id}: HTTP status {status}")
+            raise UnavailableError(RESOURCE, f"reading {what}: HTTP status {status}")
         try:
             answer: dict[str, Any] = json.loads(body)
-            text, data_format = answer["schema"], answer.get("schemaType", AVRO)
+            references = [
+                _Reference(str(each["name"]), str(each["subject"]), int(each["version"]))
+                for each in answer.get("references") or ()
+            ]
+            return _Answer(answer["schema"], answer.get("schemaType", AVRO), references)
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise UnavailableError(RESOURCE, f"reading schema {schema_id}: the answer is none of a registry") from exc
-        if answer.get("references"):
-            raise SchemaMismatchError(f"its schema {schema_id} refers to other schemas, which cannot be read")
-        return parse_schema(data_format, text)
+            raise UnavailableError(RESOURCE, f"reading {what}: the answer is none of a registry") from exc
 
     async def _get(self, path: str) -> tuple[int, bytes]:
         if self._session is None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urljoin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 AVRO: Final = "AVRO"
 JSON: Final = "JSON"
+NO_OTHERS: Final[Mapping[str, str]] = {}
 
 
 class SchemaMismatchError(Exception):
@@ -23,24 +28,30 @@ class Schema(Protocol):
         """The data as JSON text; raises SchemaMismatchError."""
 
 
-def parse_schema(data_format: str, text: str) -> Schema:
-    """Raises SchemaMismatchError if it is no schema, or of a kind that is not known here."""
+def parse_schema(data_format: str, text: str, referred: Mapping[str, str] = NO_OTHERS) -> Schema:
+    """``referred`` are the schemas that it refers to, by the names that it has for them, and those that these refer to,
+    each behind what it refers to itself.
+
+    Raises SchemaMismatchError if it is no schema, or of a kind that is not known here."""
     if data_format == AVRO:
-        return _AvroSchema(text)
+        return _AvroSchema(text, referred)
     if data_format == JSON:
-        return _JsonSchema(text)
+        return _JsonSchema(text, referred)
     raise SchemaMismatchError(f"its schema is {data_format}; AVRO and JSON can be read")
 
 
 class _AvroSchema:
     data_format = AVRO
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, referred: Mapping[str, str]) -> None:
         from fastavro import parse_schema as parse
 
+        named: dict[str, Any] = {}
         try:
+            for other in referred.values():
+                parse(json.loads(other), named)
             # A schema may be the bare name of a primitive type, which registries keep as JSON text all the same.
-            self._schema = parse(json.loads(text))
+            self._schema = parse(json.loads(text), named)
         except Exception as exc:  # whatever fastavro makes of what it was given
             raise SchemaMismatchError(f"its Avro schema cannot be read: {type(exc).__name__}") from exc
 
@@ -60,16 +71,25 @@ class _AvroSchema:
 class _JsonSchema:
     data_format = JSON
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, referred: Mapping[str, str]) -> None:
         from jsonschema.validators import validator_for
-        from referencing import Registry
+        from referencing import Registry, Resource
+        from referencing.jsonschema import DRAFT202012
 
         try:
             schema: Any = json.loads(text)
             kind = validator_for(schema)
             kind.check_schema(schema)
-            # With a registry of its own, and nothing in it, a $ref to elsewhere is never followed.
-            self._validator = kind(schema, registry=Registry())
+            base = schema.get("$id", "") if isinstance(schema, dict) else ""
+            others = {
+                name: Resource.from_contents(json.loads(other), default_specification=DRAFT202012)
+                for name, other in referred.items()
+            }
+            # With a registry of its own, and nothing else in it, a $ref to elsewhere is never followed.
+            registry: Registry[Any] = Registry()
+            for name, other in others.items():
+                registry = registry.with_resources([(name, other), (urljoin(base, name), other)])
+            self._validator = kind(schema, registry=registry)
         except Exception as exc:  # whatever jsonschema makes of what it was given
             raise SchemaMismatchError(f"its JSON schema cannot be read: {type(exc).__name__}") from exc
 

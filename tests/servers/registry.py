@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+from urllib.parse import unquote
 
 
 @dataclass(slots=True)
@@ -19,6 +20,8 @@ class Registry:
 
     uri: str = ""
     schemas: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    subjects: dict[str, int] = field(default_factory=dict)
+    """The schemas that others may refer to: in version 1 of their subject."""
     status: int = 200
     location: str | None = None
     credentials: str | None = None
@@ -62,7 +65,9 @@ def schema_registry() -> Iterator[Registry]:
                 wanted = f"Basic {base64.b64encode(registry.credentials.encode()).decode()}"
                 if self.headers["Authorization"] != wanted:
                     return 401, b'{"error_code": 40101}'
-            schema = registry.schemas.get(int(self.path.rpartition("/")[2]))
+            parts = [unquote(part) for part in self.path.split("/")[1:]]
+            number = int(parts[2]) if parts[0] == "schemas" else registry.subjects.get(parts[1], 0)
+            schema = registry.schemas.get(number)
             if schema is None:
                 return 404, b'{"error_code": 40403, "message": "Schema not found"}'
             return 200, json.dumps(schema).encode()

@@ -184,11 +184,65 @@ async def test_an_answer_that_is_too_large_is_not_read(registry: Registry, monke
             await reader.fetch(1)
 
 
+def refer(name: str, subject: str) -> dict[str, Any]:
+    return {"name": name, "subject": subject, "version": 1}
+
+
 @in_real_time
-async def test_references_are_refused(registry: Registry) -> None:
-    number = registry.add(ORDER, references=[{"name": "Customer", "subject": "customer", "version": 1}])
+async def test_avro_schemas_that_others_refer_to_are_read_first(registry: Registry) -> None:
+    city = {"type": "enum", "name": "shop.City", "symbols": ["ROME", "OSLO"]}
+    customer = {"type": "record", "name": "shop.Customer", "fields": [{"name": "city", "type": "shop.City"}]}
+    order = {"type": "record", "name": "shop.Order", "fields": [{"name": "by", "type": "shop.Customer"}]}
+    registry.subjects["a city/ö"] = registry.add(city)
+    registry.subjects["customer"] = registry.add(customer, references=[refer("shop.City", "a city/ö")])
+    number = registry.add(order, references=[refer("shop.Customer", "customer"), refer("shop.City", "a city/ö")])
     async with reading(registry) as reader:
-        with pytest.raises(SchemaMismatchError, match="refers to other schemas"):
+        schema = await reader.fetch(number)
+    whole = {**order, "fields": [{"name": "by", "type": {**customer, "fields": [{"name": "city", "type": city}]}}]}
+    assert json.loads(schema.to_json(avro(whole, {"by": {"city": "OSLO"}}))) == {"by": {"city": "OSLO"}}
+    assert len(registry.asked) == 3
+
+
+@in_real_time
+@pytest.mark.parametrize("base", [{}, {"$id": "https://example.com/schemas/order.json"}], ids=["no id", "an id"])
+async def test_json_schemas_that_others_refer_to_are_applied(registry: Registry, base: dict[str, str]) -> None:
+    customer = {"type": "object", "properties": {"city": {"$ref": "city.json"}}, "required": ["city"]}
+    registry.subjects["city"] = registry.add({"enum": ["ROME", "OSLO"]}, "JSON")
+    registry.subjects["customer"] = registry.add(customer, "JSON", references=[refer("city.json", "city")])
+    order = {**base, "type": "object", "properties": {"by": {"$ref": "customer.json"}}}
+    number = registry.add(order, "JSON", references=[refer("customer.json", "customer")])
+    async with reading(registry) as reader:
+        schema = await reader.fetch(number)
+    fits = b'{"by": {"city": "OSLO"}}'
+    assert schema.to_json(fits) == fits
+    with pytest.raises(SchemaMismatchError, match=r"breaks 'enum' of its JSON schema at \$\.by\.city"):
+        schema.to_json(b'{"by": {"city": "PARIS"}}')
+
+
+@in_real_time
+async def test_a_reference_to_nothing_is_a_mismatch(registry: Registry) -> None:
+    number = registry.add(ORDER, references=[refer("Customer", "customer")])
+    async with reading(registry) as reader:
+        with pytest.raises(SchemaMismatchError, match="its schema customer version 1 is not in the registry"):
+            await reader.fetch(number)
+
+
+@in_real_time
+async def test_references_in_circles_end(registry: Registry) -> None:
+    number = registry.subjects["order"] = registry.add(ORDER, references=[refer("Order", "order")])
+    async with reading(registry) as reader:
+        await reader.fetch(number)
+    assert registry.asked == [f"/schemas/ids/{number}", "/subjects/order/versions/1"]
+
+
+@in_real_time
+async def test_there_may_be_only_so_many_references(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "REFERRED_SCHEMAS", 2)
+    registry.subjects["one"] = registry.add({"type": "fixed", "name": "F", "size": 1})
+    references = [refer(name, "one") for name in ("a", "b", "c")]
+    number = registry.add(ORDER, references=references)
+    async with reading(registry) as reader:
+        with pytest.raises(SchemaMismatchError, match="more than 2 others"):
             await reader.fetch(number)
 
 
