@@ -19,6 +19,7 @@ from eventflow.model.subscriptions import QueueSubscription
 from eventflow_activemq.options import SIGN_IN
 from tests.cloud.environments import EXAMPLES
 from tests.cloud.ledger import Ledger
+from tests.cloud.load import in_background, nothing_is_missing, one_of_two_is_killed
 from tests.cloud.serving import Deployment, wait_until
 from tests.contract.activemq import activemq_adapter
 from tests.servers.activemq import PASSWORD, USER
@@ -85,9 +86,8 @@ def received(server: Server, queue: str) -> bytes:
 def load(server: Server, queue: str) -> Iterator[list[str]]:
     """Send as long as the block runs; the list has what the broker took."""
     accepted: list[str] = []
-    stop = threading.Event()
 
-    async def sending() -> None:
+    async def sending(stop: threading.Event) -> None:
         async with activemq_adapter(server) as adapter:
             sink = await adapter.sink(Destination(Service.ACTIVEMQ, queue))
             number = 0
@@ -100,29 +100,13 @@ def load(server: Server, queue: str) -> Iterator[list[str]]:
                 accepted.append(str(number))
                 number += 1
 
-    thread = threading.Thread(target=lambda: asyncio.run(sending()))
-    thread.start()
-    try:
+    with in_background(lambda stop: asyncio.run(sending(stop))):
         yield accepted
-    finally:
-        stop.set()
-        thread.join()
-
-
-def nothing_is_missing(ledger: Ledger, sent: list[str]) -> None:
-    wait_until(lambda: not ledger.missing(sent), seconds=PATIENCE_SECONDS, what=lambda: f"{ledger.missing(sent)}")
 
 
 def test_two_processes_share_and_one_is_killed(activemq_server: Server, tmp_path: Path) -> None:
     app, queue = work(tmp_path, "each_app", activemq_server)
-    ledger = Ledger(tmp_path / "ledger.jsonl")
-    with app.serve() as one, app.serve():
-        with load(activemq_server, queue) as sent:
-            wait_until(lambda: len(ledger.processes()) == 2, seconds=PATIENCE_SECONDS, what="both handle something")
-            one.kill()
-            known = len(sent)
-            wait_until(lambda: len(sent) > known + 100, seconds=PATIENCE_SECONDS, what="the load goes on")
-        nothing_is_missing(ledger, sent)
+    one_of_two_is_killed(app, Ledger(tmp_path / "ledger.jsonl"), load(activemq_server, queue))
 
 
 @pytest.mark.parametrize(("app_name", "kill"), [("each_app", True), ("batch_app", False)], ids=["killed", "stopped"])

@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 
 from tests.cloud.ledger import Ledger
+from tests.cloud.load import in_background, nothing_is_missing
 from tests.cloud.serving import Deployment, Serving, wait_until
 from tests.servers.server import Server
 
@@ -30,22 +31,16 @@ def deployment(directory: Path, app: str, table: str, variables: dict[str, str])
 def load(send: Callable[[int], None]) -> Iterator[list[int]]:
     """Call ``send`` with 0, 1, 2 ... in a thread while the block runs; the list has what was accepted."""
     accepted: list[int] = []
-    stop = threading.Event()
 
-    def run() -> None:
+    def run(stop: threading.Event) -> None:
         number = 0
         while not stop.is_set():
             send(number)
             accepted.append(number)
             number += 1
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
+    with in_background(run):
         yield accepted
-    finally:
-        stop.set()
-        thread.join()
 
 
 def kill_one_under_load(ledger: Ledger, processes: list[Serving]) -> None:
@@ -158,20 +153,13 @@ class Positions:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        stop = threading.Event()
-
-        def run() -> None:
+        def run(stop: threading.Event) -> None:
             while not stop.is_set():
                 self.look()
                 stop.wait(0.1)
 
-        thread = threading.Thread(target=run)
-        thread.start()
-        try:
+        with in_background(run):
             yield
-        finally:
-            stop.set()
-            thread.join()
 
     def look(self) -> None:
         for item in self._dynamodb.scan(TableName=self._table, ConsistentRead=True)["Items"]:
@@ -181,11 +169,3 @@ class Positions:
             if position < self._highest.get(shard, 0):
                 self.gone_back.append(f"{shard}: {self._highest[shard]} -> {position}")
             self._highest[shard] = max(position, self._highest.get(shard, 0))
-
-
-def nothing_is_missing(ledger: Ledger, sent: list[str]) -> None:
-    assert sent
-    wait_until(
-        lambda: not ledger.missing(sent),
-        what=lambda: f"{len(ledger.missing(sent))} of {len(sent)} are not handled",
-    )

@@ -12,6 +12,7 @@ from pathlib import Path
 from eventflow.errors import UnavailableError
 from eventflow.model.destinations import Destination, OutboundMessage, Service
 from tests.cloud.ledger import Ledger
+from tests.cloud.load import in_background, nothing_is_missing
 from tests.cloud.serving import Deployment, wait_until
 from tests.contract.kafka_topics import administration, create_topic, kafka_adapter
 from tests.servers.running import PrivateServer
@@ -54,9 +55,8 @@ def deployment(directory: Path, app: str, server: Server, *, partitions: int) ->
 def load(server: Server, topic: str, *, count: int | None = None) -> Iterator[list[str]]:
     """Send ``count`` records, or as many as go while the block runs; the list has what the broker took."""
     accepted: list[str] = []
-    stop = threading.Event()
 
-    async def send() -> None:
+    async def send(stop: threading.Event) -> None:
         async with kafka_adapter(server) as adapter:
             sink = await adapter.sink(Destination(Service.KAFKA, topic))
             number = 0
@@ -69,19 +69,10 @@ def load(server: Server, topic: str, *, count: int | None = None) -> Iterator[li
                 accepted.append(body)
                 number += 1
 
-    thread = threading.Thread(target=lambda: asyncio.run(send()))
-    thread.start()
-    try:
+    with in_background(lambda stop: asyncio.run(send(stop))) as thread:
         if count is not None:
             thread.join()
         yield accepted
-    finally:
-        stop.set()
-        thread.join()
-
-
-def nothing_is_missing(ledger: Ledger, sent: list[str]) -> None:
-    wait_until(lambda: not ledger.missing(sent), what=lambda: f"{ledger.missing(sent)}")
 
 
 def test_batches_of_two_partitions_that_fail_once_are_handled_in_order(kafka_server: Server, tmp_path: Path) -> None:

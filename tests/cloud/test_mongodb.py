@@ -17,6 +17,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from tests.cloud.environments import EXAMPLES
 from tests.cloud.ledger import Ledger
+from tests.cloud.load import in_background, nothing_is_missing
 from tests.cloud.network import network_to
 from tests.cloud.serving import Deployment, wait_until
 from tests.servers.running import PrivateServer
@@ -57,9 +58,8 @@ def client(uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
 def load(uri: str, collection: str) -> Iterator[list[str]]:
     """Insert documents while the block runs; the list has those that the server took."""
     accepted: list[str] = []
-    stop = threading.Event()
 
-    def insert() -> None:
+    def insert(stop: threading.Event) -> None:
         with client(uri) as opened:
             orders = opened["shop"][collection]
             while not stop.is_set():
@@ -74,34 +74,23 @@ def load(uri: str, collection: str) -> Iterator[list[str]]:
                 accepted.append(str(number))
                 time.sleep(0.01)
 
-    thread = threading.Thread(target=insert)
-    thread.start()
-    try:
+    with in_background(insert):
         yield accepted
-    finally:
-        stop.set()
-        thread.join()
 
 
 @contextmanager
 def positions(uri: str, collection: str) -> Iterator[list[str]]:
     """What was committed while the block runs, as often as one can look. Tokens of this server grow."""
     seen: list[str] = []
-    stop = threading.Event()
 
-    def look() -> None:
+    def look(stop: threading.Event) -> None:
         with client(uri) as opened:
             while not stop.is_set():
                 lease = opened["eventflow"][collection].find_one() or {}
                 seen.extend([lease["position"]] if "position" in lease else [])
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
+    with in_background(look):
         yield seen
-    finally:
-        stop.set()
-        thread.join()
 
 
 def test_one_of_two_processes_reads_and_when_it_is_killed_the_other_goes_on(
@@ -120,7 +109,7 @@ def test_one_of_two_processes_reads_and_when_it_is_killed_the_other_goes_on(
             wait_until(lambda: len(ledger.processes()) == 2, what="the other takes over")
             known = len(sent)
             wait_until(lambda: len(sent) > known + 50, what="the load goes on")
-        wait_until(lambda: not ledger.missing(sent), what=lambda: f"{ledger.missing(sent)}")
+        nothing_is_missing(ledger, sent)
         assert other.readiness()[0] == 200
     assert not ledger.disorder()
     assert committed == sorted(committed), "a position went back"
@@ -162,7 +151,7 @@ def test_a_server_that_is_away_for_twenty_seconds_loses_nothing(
             wait_until(lambda: serving.readiness()[0] == 200, what=lambda: serving.readiness()[1])
             known = len(ledger.entries())
             wait_until(lambda: len(ledger.entries()) > known + 50, what="the load goes on")
-        wait_until(lambda: not ledger.missing(sent), what=lambda: f"{ledger.missing(sent)}")
+        nothing_is_missing(ledger, sent)
         assert "Traceback" not in serving.log.read_text()
     assert not ledger.disorder()
 
@@ -179,7 +168,7 @@ def test_a_network_that_is_cut_for_longer_than_the_lease_loses_nothing(mongodb_s
                 wait_until(lambda: serving.readiness()[0] == 503, what="readyz says so")
                 network.restore()
                 wait_until(lambda: serving.readiness()[0] == 200, what=lambda: serving.readiness()[1])
-            wait_until(lambda: not ledger.missing(sent), what=lambda: f"{ledger.missing(sent)}")
+            nothing_is_missing(ledger, sent)
         assert not ledger.disorder()
 
 

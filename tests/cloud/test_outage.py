@@ -10,9 +10,10 @@ from typing import Any
 import boto3
 
 from tests.cloud.ledger import Ledger
+from tests.cloud.load import nothing_is_missing
 from tests.cloud.network import network_to
 from tests.cloud.serving import wait_until
-from tests.cloud.test_failover import deployment, load, nothing_is_missing
+from tests.cloud.test_failover import deployment, load
 from tests.servers.server import Server
 
 OUTAGE_SECONDS = 30.0

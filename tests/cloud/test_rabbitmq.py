@@ -17,6 +17,7 @@ import pytest
 from eventflow.events import RabbitMQEvent
 from tests.cloud.environments import EXAMPLES
 from tests.cloud.ledger import Ledger
+from tests.cloud.load import in_background, nothing_is_missing, one_of_two_is_killed
 from tests.cloud.serving import Deployment, wait_until
 from tests.servers.rabbitmq import PASSWORD, USER
 from tests.servers.running import PrivateServer
@@ -92,9 +93,8 @@ def deployment(
 def load(server: Server, *queues: str) -> Iterator[list[str]]:
     """Send to the queues in turn while the block runs; the list has what the broker has confirmed."""
     accepted: list[str] = []
-    stop = threading.Event()
 
-    async def publish() -> None:
+    async def publish(stop: threading.Event) -> None:
         number = 0
         while not stop.is_set():
             try:
@@ -110,29 +110,13 @@ def load(server: Server, *queues: str) -> Iterator[list[str]]:
             except Exception:  # noqa: BLE001 - the broker is away: what it has not confirmed does not count
                 await asyncio.sleep(0.1)
 
-    thread = threading.Thread(target=lambda: asyncio.run(publish()))
-    thread.start()
-    try:
+    with in_background(lambda stop: asyncio.run(publish(stop))):
         yield accepted
-    finally:
-        stop.set()
-        thread.join()
-
-
-def nothing_is_missing(ledger: Ledger, sent: list[str]) -> None:
-    wait_until(lambda: not ledger.missing(sent), seconds=CATCH_UP_SECONDS, what=lambda: f"{ledger.missing(sent)}")
 
 
 def test_two_processes_share_and_one_is_killed(rabbitmq_server: Server, tmp_path: Path) -> None:
     app, queues = deployment(tmp_path, "tests.cloud.rabbitmq_app:each_app", rabbitmq_server)
-    ledger = Ledger(tmp_path / "ledger.jsonl")
-    with app.serve() as one, app.serve():
-        with load(rabbitmq_server, queues["work"]) as sent:
-            wait_until(lambda: len(ledger.processes()) == 2, what="both processes handle something")
-            one.kill()
-            known = len(sent)
-            wait_until(lambda: len(sent) > known + 100, what="the load goes on")
-        nothing_is_missing(ledger, sent)
+    one_of_two_is_killed(app, Ledger(tmp_path / "ledger.jsonl"), load(rabbitmq_server, queues["work"]))
 
 
 @pytest.mark.parametrize(("kind", "end"), [("classic", "stop"), ("quorum", "kill")])
