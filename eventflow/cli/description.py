@@ -13,6 +13,7 @@ from eventflow.model.trigger import InvocationModel
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from eventflow.model.edge import Distribution
     from eventflow.model.function import FunctionDefinition, FunctionSettings
     from eventflow.model.http import HttpSource
     from eventflow.model.mapping import QueueMapping, StreamMapping
@@ -112,6 +113,8 @@ def _trigger(trigger: Trigger, plan: Plan) -> TriggerDescription:
         **_subscription_values(trigger.subscription("")),
         **_http_values(trigger.http),
     }
+    if trigger.service is Service.CLOUDFRONT:
+        values = _distribution_values(plan.environment.distributions.get(trigger.name))
     return TriggerDescription(
         decorator=trigger.decorator,
         model=trigger.invocation_model,
@@ -159,6 +162,20 @@ def _http_values(source: HttpSource | None) -> dict[str, str]:
         return {}
     named = {field.name: getattr(source, field.name) for field in fields(source) if field.name != "route_key"}
     return {name: _text(value) for name, value in named.items() if _says_something(value)}
+
+
+def _distribution_values(distribution: Distribution | None) -> dict[str, str]:
+    """What is in front of the origin; the values of headers may be secret."""
+    if distribution is None:
+        return {"origin": "none in this environment: it is not served"}
+    values = {field.name: getattr(distribution, field.name) for field in fields(distribution)}
+    values |= {
+        "origin": str(distribution.origin),
+        "port": distribution.port or "a free one",
+        "origin_headers": tuple(distribution.origin_headers),
+        "origins": tuple(f"{domain} is {url}" for domain, url in distribution.origins.items()),
+    }
+    return {name: _text(value) for name, value in values.items() if name != "name" and _says_something(value)}
 
 
 def _says_something(value: Any) -> bool:

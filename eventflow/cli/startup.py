@@ -23,6 +23,8 @@ def startup_text(plan: Plan, started: Started) -> str:
     """The table for a terminal."""
     facts = [("app", plan.app_name), ("environment", _environment(plan.environment))]
     facts += [("address", started.address)] if started.address else []
+    for name, address in started.edges.items():
+        facts.append((name, f"{address} in front of {plan.environment.distributions[name].origin}"))
     if started.address and not started.invoke_api:
         facts.append(("Invoke API", "closed; --invoke-api opens it to whoever reaches the address"))
     lines = ["", table(FUNCTION_HEADER, list(function_rows(plan)), indent=2), ""]
@@ -39,6 +41,7 @@ def ready_fields(plan: Plan, started: Started) -> dict[str, Any]:
         "invoke_api": started.invoke_api,
         "data": data_of(plan.environment),
         "functions": list(plan.functions),
+        **({"distributions": dict(started.edges)} if started.edges else {}),
     }
 
 

@@ -18,6 +18,8 @@ from eventflow.model.destinations import AUTHORIZER_SERVICES, HTTP_SERVICES, Ser
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from eventflow.model.edge import Distribution
+
 DEFAULT_ENVIRONMENT: Final = "local"
 DEFAULT_ADAPTER: Final = "local"
 DEFAULT_EVENT_QUEUE: Final = "default"
@@ -64,6 +66,7 @@ class Environment:
     logical names (``sqs:orders``) to physical ones. ``event_queue`` says where asynchronous events wait.
     ``cors`` is the HTTP API's. ``region_is_default`` says that neither the file nor a variable stated ``region``.
     Custom resources are answered at ``custom_resource_response_hosts`` (``localhost:8080``), too, which is for tests.
+    ``distributions`` are those of CloudFront that have an origin here.
     """
 
     name: str = DEFAULT_ENVIRONMENT
@@ -78,6 +81,7 @@ class Environment:
     cors: Cors | None = None
     account_id: str = "000000000000"
     custom_resource_response_hosts: Sequence[str] = ()
+    distributions: Mapping[str, Distribution] = field(default_factory=dict)
 
     def binding(self, service: str) -> SourceBinding:
         """The adapter and options for a service."""
@@ -177,6 +181,7 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
     "sources": (dict, "a table [environments.<name>.sources.<service>]"),
     "resources": (dict, "a table of logical to physical names"),
     "cors": (dict, "a table with allow_origins and the like"),
+    "cloudfront": (dict, "a table [environments.<name>.cloudfront.<distribution>]"),
 }
 
 _CALLERS: Final = (
@@ -208,7 +213,7 @@ def _environment(name: str, table: Mapping[str, Any], where: str, overrides: Map
         problems += _type_problems({key: overrides[key]}, f"environment variable EVENTFLOW_{key.upper()}")
     if problems:
         raise ConfigurationError(problems)
-    known = {key: table[key] for key in _TYPES if key in table and key not in ("sources", "cors")}
+    known = {key: table[key] for key in _TYPES if key in table and key not in ("sources", "cors", "cloudfront")}
     options = {key: value for key, value in table.items() if key not in (*_TYPES, "event_queue")}
     adapter = table.get("adapter", DEFAULT_ADAPTER)
     sources = {
@@ -217,6 +222,10 @@ def _environment(name: str, table: Mapping[str, Any], where: str, overrides: Map
     }
     if "cors" in table:
         known["cors"] = Cors.parse(table["cors"])
+    if "cloudfront" in table:
+        from eventflow.plan.distributions import distribution  # few environments have one
+
+        known["distributions"] = {key: distribution(key, own) for key, own in table["cloudfront"].items()}
     if "event_queue" in table:
         known["event_queue"] = EventQueueBinding.parse(table["event_queue"])
     return Environment(name=name, options=options, sources=sources, region_is_default="region" not in table, **known)
@@ -257,6 +266,10 @@ def _type_problems(table: Mapping[str, Any], where: str) -> Iterator[Problem]:
         if not isinstance(physical, str):
             hint = 'for example "sqs:orders" = "https://..."'
             yield Problem(where=where, field=f"resources.{logical}", message=f"{physical!r} is not text", hint=hint)
+    if isinstance(table.get("cloudfront"), dict):
+        from eventflow.plan.distributions import distribution_problems  # few environments have one
+
+        yield from distribution_problems(table["cloudfront"], where)
 
 
 def _is_event_queue_table(value: object) -> bool:

@@ -6,12 +6,15 @@ import random
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.run.adapters import Adapters, WrapAdapter
+from eventflow.run.edges import open_edges
 from eventflow.run.opening import open_plan
 from eventflow.run.skills import skill_endpoints
 from eventflow.runtime.callers import Callers
@@ -19,7 +22,7 @@ from eventflow.runtime.supervisor import Supervisor
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from anyio.abc import TaskStatus
 
@@ -46,10 +49,12 @@ class RunOptions:
 
 
 class Started(NamedTuple):
-    """What is known once everything runs. ``address`` is ``http://127.0.0.1:8000``, or ``None``."""
+    """What is known once everything runs. ``address`` is ``http://127.0.0.1:8000``, or ``None``; ``edges`` are those of
+    the distributions that are served."""
 
     address: str | None
     invoke_api: bool = True
+    edges: Mapping[str, str] = MappingProxyType({})
 
 
 class SystemClock:
@@ -115,13 +120,18 @@ async def run_plan(plan: Plan, options: RunOptions, *, stop: StopSignal, on_star
 
     with await listen(options.host, options.port) as sock:
         async with (
+            open_edges(plan, options.host, access_log=options.access_log) as edges,
             anyio.create_task_group() as servers,
             running(plan, stop=stop, drain_seconds=options.drain_seconds, serves_http=True) as supervisor,
         ):
             served = anyio.Event()
             address = await servers.start(_serve, supervisor, options, sock, stop, served)
             supervisor.drain_also(served.wait)
-            on_started(Started(address=address, invoke_api=options.invoke_api))
+            proxies = {
+                edge.name: await servers.start(partial(edge.serve, supervisor, stop, options.drain_seconds))
+                for edge in edges
+            }
+            on_started(Started(address=address, invoke_api=options.invoke_api, edges=proxies))
             await stop.graceful()
 
 

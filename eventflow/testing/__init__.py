@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from eventflow.testing.app import NotSettledError, TestApp
     from eventflow.testing.callers import CallerFailedError
+    from eventflow.testing.edge import OriginCall
     from eventflow.testing.history import InvocationHistory
+    from eventflow.testing.http_client import HttpResponse
 
 T = TypeVar("T")
 
@@ -36,8 +38,10 @@ VIRTUAL_TIME: Final[tuple[str, dict[str, Any]]] = ("asyncio", {"loop_factory": V
 # Whoever tests an adapter needs no app: these are imported when they are first used.
 _HOMES: Final = {
     "CallerFailedError": "eventflow.testing.callers",
+    "HttpResponse": "eventflow.testing.http_client",
     "InvocationHistory": "eventflow.testing.history",
     "NotSettledError": "eventflow.testing.app",
+    "OriginCall": "eventflow.testing.edge",
     "TestApp": "eventflow.testing.app",
 }
 
@@ -46,8 +50,10 @@ __all__ = [
     "VIRTUAL_TIME",
     "CallerFailedError",
     "DeadlockError",
+    "HttpResponse",
     "InvocationHistory",
     "NotSettledError",
+    "OriginCall",
     "TestApp",
     "VirtualClock",
     "VirtualTimeLoop",

@@ -22,6 +22,7 @@ from eventflow.runtime.functions import subject_of
 from eventflow.runtime.stopping import StopSignal
 from eventflow.runtime.supervisor import Supervisor
 from eventflow.testing.callers import ResponseBucket, TestBot, TestSkill, TestStack, TestUserPool
+from eventflow.testing.edge import OriginCall, TestDistribution, example_distribution
 from eventflow.testing.faults import FaultyAdapter, Script
 from eventflow.testing.history import History, InvocationHistory
 from eventflow.testing.http_client import HttpClient
@@ -194,6 +195,15 @@ class TestApp:
         if topic in self.supervisor.functions:
             return TestStack(partial(self.invoke_async, topic), self._bucket, topic)
         return TestStack(self.sns(topic).publish, self._bucket, topic)
+
+    def cloudfront(self, distribution: str, origin: Callable[[OriginCall], Any] | None = None) -> TestDistribution:
+        """A CloudFront distribution, to send requests to. ``origin`` is what answers behind it, ``async`` or not: it
+        takes an :class:`OriginCall` and returns an :class:`HttpResponse`; without one, every path is an empty page.
+
+        The distribution is the environment's, or one in front of ``http://origin.example``.
+        """
+        known = self._environment.distributions.get(distribution)
+        return TestDistribution(self.supervisor, self._callers, known or example_distribution(distribution), origin)
 
     # Invoking
 

@@ -14,6 +14,7 @@ from eventflow.testing.resources import as_body
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from eventflow.runtime.http.asgi import ServedApp
     from eventflow.runtime.supervisor import Supervisor
 
 
@@ -40,18 +41,11 @@ class HttpResponse:
         return json.loads(self.body)
 
 
-class HttpClient:
-    """Sends requests through the very application that ``eventflow serve`` serves."""
+class AppClient:
+    """Sends requests through an application, without a server."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._app = HttpApp(
-            supervisor.plan,
-            supervisor.functions,
-            accept=supervisor.event_path.accept,
-            metrics=supervisor.metrics,
-            readiness=lambda: supervisor.readiness.problems,
-            clock=supervisor.clock,
-        )
+    def __init__(self, app: ServedApp) -> None:
+        self._app = app
 
     async def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """``GET path``; a query string may be part of it."""
@@ -73,6 +67,21 @@ class HttpClient:
         exchange = _Exchange(data)
         await self._app(_scope(method, path, names), exchange.receive, exchange.send)
         return exchange.response()
+
+
+class HttpClient(AppClient):
+    """Sends requests through the very application that ``eventflow serve`` serves."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        app = HttpApp(
+            supervisor.plan,
+            supervisor.functions,
+            accept=supervisor.event_path.accept,
+            metrics=supervisor.metrics,
+            readiness=lambda: supervisor.readiness.problems,
+            clock=supervisor.clock,
+        )
+        super().__init__(app)
 
 
 def _scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:

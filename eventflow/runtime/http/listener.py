@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from eventflow.runtime.http.answers import Answer
-    from eventflow.runtime.http.app import HttpApp
-    from eventflow.runtime.http.asgi import Header
+    from eventflow.runtime.http.asgi import Header, ServedApp
     from eventflow.runtime.stopping import StopSignal
 
 MAXIMUM_HEAD_BYTES: Final = 65_536
@@ -174,11 +173,14 @@ def _write_response(cycle: RequestResponseCycle, status: int, headers: Iterable[
 
 
 class Listener(Server):
-    """One listening socket and its connections. ``open`` it, and ``abort`` it in any case."""
+    """One listening socket and its connections. ``open`` it, and ``abort`` it in any case. ``date_header`` is left out
+    for an app that says itself of when its responses are."""
 
     server_state: _State
 
-    def __init__(self, app: HttpApp, *, access_log: bool, patience: Patience = PATIENCE) -> None:
+    def __init__(
+        self, app: ServedApp, *, access_log: bool, patience: Patience = PATIENCE, date_header: bool = True
+    ) -> None:
         config = Config(
             app,
             http=_Protocol,
@@ -189,6 +191,7 @@ class Listener(Server):
             access_log=access_log,
             proxy_headers=False,
             server_header=False,
+            date_header=date_header,
             timeout_keep_alive=math.ceil(patience.idle_seconds),
         )
         super().__init__(config)

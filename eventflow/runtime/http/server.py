@@ -1,4 +1,4 @@
-"""Serving an :class:`~eventflow.runtime.http.app.HttpApp` on a socket.
+"""Serving an application on a socket.
 
 uvicorn parses and writes HTTP; when to start and stop is decided here, and signals are none of its business.
 """
@@ -18,19 +18,20 @@ from eventflow.errors import ConfigurationError, PortInUseError, Problem
 if TYPE_CHECKING:
     from anyio.abc import TaskStatus
 
-    from eventflow.runtime.http.app import HttpApp
+    from eventflow.runtime.http.asgi import ServedApp
     from eventflow.runtime.stopping import StopSignal
 
 BACKLOG: Final = 2_048
 
 
 async def serve_http(
-    app: HttpApp,
+    app: ServedApp,
     sock: socket.socket,
     *,
     stop: StopSignal,
     drain_seconds: float,
     access_log: bool = False,
+    date_header: bool = True,
     task_status: TaskStatus[str] = TASK_STATUS_IGNORED,
 ) -> None:
     """Serve on a socket that listens until ``stop`` is requested, then finish what was begun.
@@ -41,7 +42,7 @@ async def serve_http(
     """
     from eventflow.runtime.http.listener import Listener  # loads uvicorn
 
-    listener = Listener(app, access_log=access_log)
+    listener = Listener(app, access_log=access_log, date_header=date_header)
     try:
         await listener.open(sock)
         task_status.started(_address(sock))

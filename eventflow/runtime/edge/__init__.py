@@ -1,0 +1,1 @@
+"""The edge proxy: what a CloudFront distribution does with a request, in front of an origin."""
