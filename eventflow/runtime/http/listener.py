@@ -127,8 +127,9 @@ class _Protocol(HttpToolsProtocol):
         if unsent:
             return _Wait(patience.unread_seconds, scope, unsent)
         if self.cycle is not None and not self.cycle.response_complete:
-            reads_body = self.cycle.more_body and not self.pipeline
-            return _Wait(patience.body_seconds, scope, last_words=_HTTP_408) if reads_body else None
+            reads_body = self.cycle.more_body and not self.pipeline and not self.flow.read_paused
+            last_words = b"" if self.cycle.response_started else _HTTP_408
+            return _Wait(patience.body_seconds, scope, last_words=last_words) if reads_body else None
         if scope and "method" not in scope:
             return _Wait(patience.head_seconds, scope, last_words=_HTTP_408)
         return _Wait(patience.idle_seconds, scope)

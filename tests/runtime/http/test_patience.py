@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
+from eventflow.runtime.http.asgi import Message, Receive, Scope, Send, ServedApp
 from eventflow.runtime.http.listener import PATIENCE, Listener, Patience
 from eventflow.runtime.stopping import StopSignal
 from eventflow.triggers.function import function
@@ -100,27 +101,60 @@ class Client:
 
 @asynccontextmanager
 async def connected(*handlers: Callable[..., Any], patience: Patience = PATIENCE) -> AsyncIterator[Client]:
+    """A client of a server that runs these functions."""
+    with running(*(handlers or (hello, size, wait, large))) as app:
+        async with connected_to(app.app, patience=patience) as client:
+            yield client
+
+
+@asynccontextmanager
+async def connected_to(app: ServedApp, *, patience: Patience = PATIENCE) -> AsyncIterator[Client]:
     """A client of a server that runs."""
     stop = StopSignal()
-    with TemporaryDirectory() as directory, running(*(handlers or (hello, size, wait, large))) as app:
+    with TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as sock:
         path = str(Path(directory, "s"))
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.bind(path)
-            sock.listen()
-            listener = Listener(app.app, access_log=False, patience=patience)
-            await listener.open(sock)
-            try:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(listener.refresh_until, stop)
-                    reader, writer = await asyncio.open_unix_connection(path)
-                    try:
-                        yield Client(reader, writer)
-                    finally:
-                        writer.transport.abort()
-                        await asyncio.sleep(0)
-                        stop.request()
-            finally:
-                await listener.abort()
+        sock.bind(path)
+        sock.listen()
+        listener = Listener(app, access_log=False, patience=patience)
+        await listener.open(sock)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(listener.refresh_until, stop)
+                reader, writer = await asyncio.open_unix_connection(path)
+                try:
+                    yield Client(reader, writer)
+                finally:
+                    writer.transport.abort()
+                    await asyncio.sleep(0)
+                    stop.request()
+        finally:
+            await listener.abort()
+
+
+class Sluggish:
+    """An application that takes 400 s before it reads, as one does that passes a body on to somebody slow. With
+    ``early``, its answer begins at once."""
+
+    outliving: frozenset[asyncio.Task[Any]] = frozenset()
+
+    def __init__(self, *, early: bool = False) -> None:
+        self._early = early
+
+    def abandon(self) -> None:
+        """There is nothing to abandon."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]}
+        if self._early:
+            await send(start)
+        else:
+            await anyio.sleep(400)
+        message = await receive()
+        while message.get("more_body"):
+            message = await receive()
+        if message["type"] == "http.request":
+            await send(start)
+            await send({"type": "http.response.body", "body": b"read"})
 
 
 async def test_a_connection_that_never_asks_for_anything_is_closed() -> None:
@@ -202,6 +236,22 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
         client.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
         await client.stop_reading_until_reset()
         assert client.taken == pytest.approx(60, abs=4)
+
+
+async def test_a_body_that_nobody_reads_is_not_late() -> None:
+    async with connected_to(Sluggish()) as client:
+        client.send(POST.replace(b"10", b"2000000") + b"x" * 2_000_000)
+        assert (await client.answer()).endswith(b"read")
+        assert client.taken == pytest.approx(0, abs=2), "counted anew from the answer"
+
+
+async def test_a_body_that_trickles_in_behind_its_answer_is_given_up_without_another() -> None:
+    async with connected_to(Sluggish(early=True)) as client:
+        client.send(POST.replace(b"10", b"100000"))
+        received = await client.trickle(b"a")
+        assert client.taken == pytest.approx(300, abs=2)
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert b"408" not in received
 
 
 class TestOnRealTime:
