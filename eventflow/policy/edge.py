@@ -77,7 +77,9 @@ def _request_problems(event_type: EdgeEventType, before: Mapping[str, Any], answ
     for name in _READ_ONLY_FIELDS:
         if name in answer and answer[name] != before[name]:
             yield f"{name} is read-only"
-    yield from _url_problems(answer["uri"], answer.get("querystring", ""))
+    url = answer["uri"], answer.get("querystring", "")
+    if url != (before["uri"], before["querystring"]):
+        yield from _url_problems(*url)
     yield from header_problems(event_type, before["headers"], answer.get("headers"))
     yield from _body_problems(event_type, before.get("body"), answer.get("body"))
     if "origin" not in before:
@@ -94,7 +96,7 @@ def _url_problems(uri: object, querystring: object) -> Iterator[str]:
         yield "querystring is not text"
     elif _NOT_IN_URL.search(uri) or _NOT_IN_URL.search(querystring):
         yield "uri or querystring has a space, a control character or a #"
-    elif len(uri) + 1 + len(querystring) >= URL_BYTES:
+    elif len(f"{uri}?{querystring}" if querystring else uri) >= URL_BYTES:
         yield f"uri and querystring have {URL_BYTES:,} characters or more"
 
 

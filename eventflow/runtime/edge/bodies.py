@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 class RequestBody:
     """What functions look at is kept; the rest passes by and is never held.
 
-    ``declared`` is the length that the viewer announced: 0 for no body, or UNKNOWN.
+    ``declared`` is the length that the viewer announced: 0 for no body, or UNKNOWN. ``viewer_is_gone`` tells why it
+    ended too early, if it did.
     """
 
     def __init__(self, receive: Receive, declared: int) -> None:
+        self.viewer_is_gone = False
         self._receive = receive
         self._declared = declared
         self._seen = bytearray()
@@ -73,6 +75,7 @@ class RequestBody:
     async def _read(self) -> bytes:
         message = await self._receive()
         if message["type"] != "http.request":
+            self.viewer_is_gone = True
             raise ClientGoneError
         self._more = bool(message.get("more_body"))
         body: bytes = message.get("body", b"")

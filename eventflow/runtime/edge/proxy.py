@@ -110,6 +110,8 @@ class EdgeProxy:
             except HookFailedError as exc:
                 reply = self._refusal(exc.error)
             except OriginError as exc:
+                if body.viewer_is_gone:
+                    return
                 _log.warning("the origin of %s gave no answer: %s", self._distribution.name, exc)
                 reply = self._refusal(EdgeError(exc.status, _ERROR, "The origin gave no answer."))
             except CancelledError:
@@ -122,12 +124,9 @@ class EdgeProxy:
         """The chain. Raises ClientGoneError, HookFailedError, OriginError."""
         request, generated = await self._ask(EdgeEventType.VIEWER_REQUEST, request_id, viewer_request(scope), body)
         if generated is not None:
-            return self._generated(generated)
-        reply = await self._of_origin(request_id, request, body, stack)
-        response = {
-            **reply.response,
-            "headers": appended(reply.response.get("headers") or {}, "Via", via(self._distribution)),
-        }
+            return self._via_here(_generated(generated))
+        reply = self._via_here(await self._of_origin(request_id, request, body, stack))
+        response = reply.response
         if reply.result != _ERROR and self._hooks.has(EdgeEventType.VIEWER_RESPONSE):
             seen = {key: value for key, value in response.items() if key in ("status", "statusDescription", "headers")}
             response = await self._hooks.answer(EdgeEventType.VIEWER_RESPONSE, request_id, request, seen)
@@ -136,7 +135,7 @@ class EdgeProxy:
     def _refused(self, scope: Scope, header_bytes: int, declared: int) -> EdgeError | None:
         """Why a request goes nowhere."""
         headers = dict(scope["headers"])
-        url_bytes = len(scope["raw_path"]) + 1 + len(scope["query_string"])
+        url_bytes = len(scope["raw_path"]) + len(scope["query_string"]) + bool(scope["query_string"])
         if url_bytes > URL_BYTES or url_bytes + header_bytes > REQUEST_BYTES:
             return EdgeError(413, _ERROR, "The request, or its URL, is too long.")
         if headers.get(b"upgrade", b"").lower() == b"websocket":
@@ -165,8 +164,11 @@ class EdgeProxy:
         changed = answer.get("body")
         if replaces(changed):
             body.replace(content_of(changed.get("data", ""), changed.get("encoding", "base64")))
-        kept = {key: request[key] for key in ("clientIp", "method")}
-        return {**{key: value for key, value in answer.items() if key != "body"}, **kept}, None
+        changes: JsonObject = {
+            key: answer.get(key) or empty for key, empty in (("uri", ""), ("querystring", ""), ("headers", {}))
+        }
+        origin = {"origin": answer["origin"]} if "origin" in request else {}
+        return {**request, **changes, **origin}, None
 
     async def _of_origin(
         self, request_id: str, request: JsonObject, body: RequestBody, stack: AsyncExitStack
@@ -176,30 +178,32 @@ class EdgeProxy:
         request = origin_request(self._distribution, request)
         request, generated = await self._ask(EdgeEventType.ORIGIN_REQUEST, request_id, request, body)
         if generated is not None:
-            return self._generated(generated)
+            return _generated(generated)
         outbound = to_origin(self._distribution, request, body, request_id)
         answered = await stack.enter_async_context(self._origins.send(outbound))
-        if not _is_valid(answered):
-            raise OriginError(502, f"{outbound.url.netloc} gave no valid answer: its status is {answered.status}")
+        if not 200 <= answered.status <= 599:
+            raise OriginError(502, f"{outbound.url.netloc} answered with the status {answered.status}")
+        if not all(is_header(name, value) for name, value in answered.headers):
+            raise OriginError(502, f"{outbound.url.netloc} answered with a header that is none")
         reply = _passed_on(answered)
         if not self._hooks.has(EdgeEventType.ORIGIN_RESPONSE):
             return reply
         response = await self._hooks.answer(EdgeEventType.ORIGIN_RESPONSE, request_id, request, reply.response)
         if response.get("body") is not None:
-            return self._generated(response)._replace(result=reply.result, hidden=reply.hidden)
+            return _generated(response)._replace(result=reply.result, hidden=reply.hidden)
         return reply._replace(response=response)
 
-    def _generated(self, response: JsonObject) -> _Reply:
-        content = content_of(response.get("body") or "", response.get("bodyEncoding") or "text")
-        return _Reply(response, _GENERATED, content)
+    def _via_here(self, reply: _Reply) -> _Reply:
+        headers = appended(reply.response.get("headers") or {}, "Via", via(self._distribution))
+        return reply._replace(response={**reply.response, "headers": headers})
 
     def _refusal(self, error: EdgeError) -> _Reply:
         headers = {
             "server": [{"key": "Server", "value": "CloudFront"}],
             "content-type": [{"key": "Content-Type", "value": "text/plain; charset=utf-8"}],
-            "via": [{"key": "Via", "value": via(self._distribution)}],
         }
-        return _Reply({"status": str(error.status), "headers": headers}, error.result, f"{error.message}\n".encode())
+        response = {"status": str(error.status), "headers": headers}
+        return self._via_here(_Reply(response, error.result, f"{error.message}\n".encode()))
 
     async def _send(self, scope: Scope, send: Send, reply: _Reply, request_id: str, body: RequestBody) -> None:
         status = int(reply.response["status"])
@@ -230,9 +234,16 @@ class EdgeProxy:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         except OriginError as exc:
-            _log.warning("the origin of %s did not finish its answer: %s", self._distribution.name, exc)
+            if not body.viewer_is_gone:
+                _log.warning("the origin of %s did not finish its answer: %s", self._distribution.name, exc)
         finally:
             leaving.cancel()
+
+
+def _generated(response: JsonObject) -> _Reply:
+    """A response that is a function's, body and all."""
+    content = content_of(response.get("body") or "", response.get("bodyEncoding") or "text")
+    return _Reply(response, _GENERATED, content)
 
 
 def _whole(scope: Scope, status: int, reply: _Reply) -> bytes:
@@ -248,10 +259,6 @@ async def _shown(body: RequestBody, limit: int) -> JsonObject:
         "encoding": "base64",
         "data": base64.b64encode(seen).decode(),
     }
-
-
-def _is_valid(answered: OriginResponse) -> bool:
-    return 200 <= answered.status <= 599 and all(is_header(name, value) for name, value in answered.headers)
 
 
 def _passed_on(answered: OriginResponse) -> _Reply:

@@ -165,6 +165,24 @@ async def test_uri_querystring_and_headers_are_rewritten() -> None:
     assert (call.header("x-variant"), call.header("cookie")) == ("b", "c=2")
 
 
+async def test_what_a_function_leaves_out_is_empty_or_as_it_was() -> None:
+    def shorten(event: CloudFrontEvent) -> dict[str, Any]:
+        wire = event.request.to_wire()
+        return {"uri": "/short", "headers": wire["headers"], "clientIp": wire["clientIp"], "extra": 1}
+
+    seen: list[dict[str, Any]] = []
+
+    def keep(event: CloudFrontEvent) -> EdgeRequest:
+        seen.append(event.request.to_wire())
+        return event.request
+
+    async with site(*hooks(viewer_request=shorten, origin_request=keep)) as distribution:
+        await distribution.get("/long?a=b")
+    assert seen[0].keys() == {"clientIp", "method", "uri", "querystring", "headers", "origin"}
+    assert (seen[0]["method"], seen[0]["querystring"]) == ("GET", "")
+    assert distribution.calls[0].url == "http://origin.example/short"
+
+
 async def test_a_viewer_request_may_be_answered_at_once() -> None:
     seen: list[str] = []
     redirect = _hook(
@@ -174,6 +192,7 @@ async def test_a_viewer_request_may_be_answered_at_once() -> None:
         response = await distribution.get("/old")
     assert (response.status, response.header("location"), response.body) == (302, "/new", b"moved")
     assert response.header("x-cache") == "LambdaGeneratedResponse from cloudfront"
+    assert response.header("via") == "1.1 site.cloudfront.localhost (CloudFront)"
     assert (seen, distribution.calls) == ([], [])
 
 

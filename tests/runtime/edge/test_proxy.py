@@ -18,6 +18,7 @@ from eventflow.runtime.callers import Callers
 from eventflow.runtime.edge.origins import OriginError, OriginRequest, OriginResponse
 from eventflow.runtime.edge.proxy import EdgeProxy
 from eventflow.runtime.http.asgi import Message
+from eventflow.runtime.http.bodies import ClientGoneError
 from eventflow.testing import TestApp
 from eventflow.testing.edge import example_distribution
 
@@ -135,6 +136,24 @@ async def test_a_viewer_that_leaves_amid_its_request_gets_no_answer() -> None:
     async with proxy_of(look, origins=origins) as proxy:
         await viewer.request(proxy)
     assert (viewer.sent, origins.asked) == ([], 0)
+
+
+async def test_the_origin_is_not_blamed_for_a_viewer_that_left(caplog: pytest.LogCaptureFixture) -> None:
+    class Translating(Origins):
+        """As the real client does."""
+
+        @asynccontextmanager
+        async def send(self, request: OriginRequest) -> AsyncIterator[OriginResponse]:
+            try:
+                async with super().send(request) as response:
+                    yield response
+            except ClientGoneError as exc:
+                raise OriginError(502, "cannot be reached") from exc
+
+    viewer = Viewer(b"x" * 50_000, whole=False, leaves_after=1)
+    async with proxy_of(look, origins=Translating(nothing)) as proxy:
+        await viewer.request(proxy)
+    assert (viewer.sent, caplog.text) == ([], "")
 
 
 async def test_what_a_function_looked_at_is_followed_by_the_rest() -> None:

@@ -188,6 +188,13 @@ def test_what_a_function_of_a_viewers_request_cannot_change(changes: dict[str, A
 
 def test_a_url_may_have_up_to_8191_characters() -> None:
     assert viewer(uri="/" + "x" * 8_186) is None
+    assert viewer(uri="/" + "x" * 8_190, querystring="") is None
+    assert viewer(uri="/" + "x" * 8_191, querystring="") == "uri and querystring have 8,192 characters or more"
+
+
+def test_a_url_as_it_came_is_the_viewers_affair() -> None:
+    given = {**REQUEST, "uri": "/" + "x" * 9_000}
+    assert edge_problem(VIEWER_REQUEST, {"request": given}, given) is None
 
 
 def test_fields_that_were_left_out_are_unchanged() -> None:
