@@ -1,13 +1,9 @@
 """Four functions around a web site, as CloudFront runs them; locally, in front of a server of your own.
 
-    python -m http.server 9000                # the origin
-    eventflow serve examples/edge.py          # the edge proxy in front of it, in the directory of eventflow.toml
+    python -m http.server 9000                       # the origin
+    cd examples && eventflow serve edge.py           # the edge proxy, as eventflow.toml there says
 
-with, in ``eventflow.toml``::
-
-    [environments.local.cloudfront.site]
-    origin = "http://127.0.0.1:9000"
-    port = 8080
+and open http://127.0.0.1:8080.
 """
 
 from __future__ import annotations
