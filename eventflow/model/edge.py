@@ -29,6 +29,7 @@ METHOD_SETS: Final = (("GET", "HEAD"), ("GET", "HEAD", "OPTIONS"), ALL_METHODS)
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _NO_TEXTS: Final[Mapping[str, str]] = MappingProxyType({})
+_HOST: Final = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]+")
 _PATH: Final = re.compile(r"(/[^/?#\s]+)*")
 
 
@@ -44,7 +45,7 @@ class OriginUrl(NamedTuple):
     def parse(cls, text: str) -> Self:
         """From ``http://127.0.0.1:9000`` or ``https://example.com/site``. Raises ValueError for anything else."""
         parts = urlsplit(text)
-        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or not _HOST.fullmatch(parts.hostname):
             raise ValueError("is no URL of HTTP")
         if parts.username is not None or parts.query or parts.fragment:
             raise ValueError("has more than a host, a port and a path")

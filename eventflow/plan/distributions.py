@@ -71,7 +71,8 @@ def _whole_number(low: int, high: int, what: str) -> Callable[[object], _Finding
 
 
 def _text(value: object) -> _Finding:
-    return None if isinstance(value, str) and value else f"{value!r} is not allowed", "text"
+    right = isinstance(value, str) and value != "" and value.isascii() and value.isprintable()
+    return None if right else f"{value!r} is not allowed", "text of one line, in ASCII"
 
 
 def _methods(value: object) -> _Finding:
