@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     from eventflow.model.http_prelude import HttpPrelude
     from eventflow.model.invocation import Invocation
     from eventflow.model.outcome import FunctionFailed, Outcome, Succeeded, Throttled, TimedOut
+    from eventflow.model.request_parts import Header, Query
     from eventflow.plan.environment import Environment, load_environment
     from eventflow.plan.plan import Plan
     from eventflow.policy.patterns import EventPattern
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
     from eventflow.triggers.cognito import on_cognito
     from eventflow.triggers.destinations import to_eventbridge, to_function, to_kafka, to_mq, to_s3, to_sns, to_sqs
     from eventflow.triggers.documentdb import on_documentdb, on_documentdb_batch
+    from eventflow.triggers.documented import documented
     from eventflow.triggers.dynamodb import on_dynamodb_stream, on_dynamodb_stream_batch
     from eventflow.triggers.eventbridge import on_eventbridge
     from eventflow.triggers.function import function
@@ -191,6 +193,8 @@ _HOMES = {
     "Cors": "eventflow.model.cors",
     "Destination": "eventflow.model.destinations",
     "HttpPrelude": "eventflow.model.http_prelude",
+    "Header": "eventflow.model.request_parts",
+    "Query": "eventflow.model.request_parts",
     "Invocation": "eventflow.model.invocation",
     "FunctionFailed": "eventflow.model.outcome",
     "Outcome": "eventflow.model.outcome",
@@ -221,6 +225,7 @@ _HOMES = {
     "on_dynamodb_stream": "eventflow.triggers.dynamodb",
     "on_dynamodb_stream_batch": "eventflow.triggers.dynamodb",
     "on_eventbridge": "eventflow.triggers.eventbridge",
+    "documented": "eventflow.triggers.documented",
     "function": "eventflow.triggers.function",
     "on_function_url": "eventflow.triggers.function_url",
     "on_http": "eventflow.triggers.http",
@@ -278,6 +283,7 @@ __all__ = [
     "EventflowError",
     "FunctionFailed",
     "FunctionNotFoundError",
+    "Header",
     "HttpAuthorizerEvent",
     "HttpEvent",
     "HttpPrelude",
@@ -307,6 +313,7 @@ __all__ = [
     "PreTokenGenerationEvent",
     "PreTokenGenerationResponse",
     "Problem",
+    "Query",
     "RabbitMQEvent",
     "RabbitMQMessage",
     "RequestTooLargeError",
@@ -330,6 +337,7 @@ __all__ = [
     "UserMigrationResponse",
     "VerifyAuthChallengeEvent",
     "VerifyAuthChallengeResponse",
+    "documented",
     "function",
     "http_authorizer",
     "jwt_authorizer",

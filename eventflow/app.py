@@ -25,7 +25,8 @@ class App:
     ``functions`` may name functions and modules (all marked functions of one). ``lifespan`` is a function
     without parameters that returns an async context manager; it is entered before the first event and left
     after the last, and what it yields is ``context.state``. ``middleware`` wraps every invocation, the first
-    one outermost. ``cors`` is that of the HTTP API, unless the environment has one.
+    one outermost. ``cors`` is that of the HTTP API, unless the environment has one. ``version`` is shown in its OpenAPI
+    document.
     """
 
     def __init__(
@@ -36,8 +37,10 @@ class App:
         lifespan: Lifespan | None = None,
         middleware: Iterable[Middleware] = (),
         cors: Cors | None = None,
+        version: str = "0.1.0",
     ) -> None:
         self.name = name
+        self.version = version
         self.lifespan = lifespan
         self.middleware = tuple(middleware)
         self.cors = cors
@@ -89,6 +92,7 @@ class App:
             self.functions,
             environment,
             app_name=self.name,
+            app_version=self.version,
             lifespan=self.lifespan,
             middleware=self.middleware,
             cors=self.cors,
@@ -131,4 +135,5 @@ def _definition(handler: Callable[..., Any]) -> FunctionDefinition:
         handler=handler,
         settings=settings,
         triggers=tuple(marks.triggers),
+        documentation=marks.documentation,
     )

@@ -46,6 +46,12 @@ def _serve_options(command: Command) -> Command:
             help="A directory to watch instead of --app-dir. Repeatable.",
         ),
         click.option(
+            "--docs/--no-docs",
+            default=None,
+            help="Show the app's HTTP side at /docs, and its OpenAPI document at /openapi.json.  "
+            "[default: the environment's docs, or no]",
+        ),
+        click.option(
             "--invoke-api/--no-invoke-api",
             default=None,
             help="Answer Lambda's Invoke API, through which whoever reaches the port may invoke any function.  "

@@ -20,6 +20,7 @@ class ServeOptions(NamedTuple):
     host: str
     port: int
     invoke_api: bool | None
+    docs: bool | None
     log_level: str
     log_format: LogFormat
     access_log: bool
@@ -33,6 +34,8 @@ class ServeOptions(NamedTuple):
         arguments += ["--host", self.host, "--port", str(self.port)]
         if self.invoke_api is not None:
             arguments += ["--invoke-api" if self.invoke_api else "--no-invoke-api"]
+        if self.docs is not None:
+            arguments += ["--docs" if self.docs else "--no-docs"]
         arguments += ["--log-level", self.log_level, "--log-format", self.log_format]
         arguments += ["--access-log" if self.access_log else "--no-access-log"]
         return [*arguments, "--timeout-graceful-shutdown", str(self.timeout_graceful_shutdown)]

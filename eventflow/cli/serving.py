@@ -50,6 +50,7 @@ def serve_app(options: ServeOptions) -> int:
         host=options.host,
         port=options.port,
         invoke_api=_is_local(options.host) if options.invoke_api is None else options.invoke_api,
+        docs=environment.docs if options.docs is None else options.docs,
         drain_seconds=options.timeout_graceful_shutdown,
         access_log=options.access_log,
     )

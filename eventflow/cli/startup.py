@@ -23,6 +23,7 @@ def startup_text(plan: Plan, started: Started) -> str:
     """The table for a terminal."""
     facts = [("app", plan.app_name), ("environment", _environment(plan.environment))]
     facts += [("address", started.address)] if started.address else []
+    facts += [("docs", f"{started.address}/docs")] if started.docs else []
     for name, address in started.edges.items():
         facts.append((name, f"{address} in front of {plan.environment.distributions[name].origin}"))
     if started.address and not started.invoke_api:
@@ -39,6 +40,7 @@ def ready_fields(plan: Plan, started: Started) -> dict[str, Any]:
         "environment": plan.environment.name,
         "address": started.address,
         "invoke_api": started.invoke_api,
+        "docs": started.docs,
         "data": data_of(plan.environment),
         "functions": list(plan.functions),
         **({"distributions": dict(started.edges)} if started.edges else {}),

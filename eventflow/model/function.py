@@ -10,6 +10,7 @@ from eventflow.model import limits
 
 if TYPE_CHECKING:
     from eventflow.model.destinations import Destination
+    from eventflow.model.documentation import Documentation
     from eventflow.model.trigger import Trigger
 
 Handler: TypeAlias = Callable[..., Any]
@@ -47,6 +48,7 @@ class FunctionDefinition:
     handler: Handler
     settings: FunctionSettings
     triggers: tuple[Trigger, ...] = ()
+    documentation: Documentation | None = None
 
     @property
     def where(self) -> str:

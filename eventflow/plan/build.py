@@ -52,6 +52,7 @@ def build_plan(
     environment: Environment,
     *,
     app_name: str,
+    app_version: str = "0.1.0",
     lifespan: Lifespan | None = None,
     middleware: Sequence[Middleware] = (),
     cors: Cors | None = None,
@@ -77,6 +78,7 @@ def build_plan(
         raise ConfigurationError(wiring.problems)
     return Plan(
         app_name=app_name,
+        app_version=app_version,
         environment=environment,
         functions=wiring.functions,
         routes=routes,

@@ -57,6 +57,10 @@ def function_problems(definition: FunctionDefinition, names: Collection[str]) ->
     if settings.isolation == "process" and is_generator(definition.handler):
         hint = "return the whole response, or leave isolation out"
         yield Problem(where=where, field="isolation", message="'process' cannot run a generator", hint=hint)
+    for status, _ in definition.documentation.responses if definition.documentation else ():
+        if isinstance(status, bool) or not isinstance(status, int) or not 200 <= status <= 599:
+            hint = "the statuses that the function returns, from 200 to 599"
+            yield Problem(where=where, field="responses", message=f"{status!r} is not allowed", hint=hint)
     yield from _destination_problems(definition, names)
 
 

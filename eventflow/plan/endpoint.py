@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, Union
 
 from pydantic import BaseModel
 
@@ -27,8 +27,24 @@ if TYPE_CHECKING:
 Getter: TypeAlias = Callable[[Any], Any]
 """Takes an argument out of the subject of a call: a wire event, an HTTP request or a record."""
 
+Place: TypeAlias = Literal["path", "query", "header", "payload", "event"]
+
 Call: TypeAlias = Callable[[Any, Context], Any]
 """Calls the handler with the arguments it asks for; returns its result, or the awaitable of it."""
+
+
+class Input(typing.NamedTuple):
+    """What one parameter takes out of the subject, for whoever describes the endpoint. ``name`` is that on the wire;
+    ``default`` is the parameter's, if it may be left at that."""
+
+    place: Place
+    name: str
+    annotation: Any
+    default: Any = inspect.Parameter.empty
+
+    @property
+    def is_required(self) -> bool:
+        return self.default is inspect.Parameter.empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +65,7 @@ class Endpoint:
     per_record: bool = False
     missed: Mapping[str, Problem] = field(default_factory=dict)
     """Parameters that keep their defaults here, though they look as if some source should fill them."""
+    inputs: tuple[Input, ...] = ()
 
 
 class ArgumentShapes(typing.Protocol):
@@ -65,8 +82,8 @@ class ArgumentShapes(typing.Protocol):
     def model(self, model: type[EventModel]) -> Getter | None:
         """One of eventflow's event models; ``None`` if the source does not give it."""
 
-    def named(self, name: str, annotation: Any) -> Getter | None:
-        """A parameter the source knows by its name (a path parameter); ``None`` if it does not.
+    def named(self, parameter: inspect.Parameter, annotation: Any) -> Named | None:
+        """A parameter the source knows by its name or by what its annotation says of it; ``None`` if it does not.
 
         Raises UnsatisfiableError if it knows the name and cannot give such a type.
         """
@@ -85,12 +102,20 @@ _VARIABLE: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYW
 class Compiled(typing.NamedTuple):
     """The closure that calls a handler, or the reasons why its signature cannot be satisfied.
 
-    ``missed`` are an endpoint's.
+    ``missed`` and ``inputs`` are an endpoint's.
     """
 
     call: Call | None
     problems: list[Problem]
     missed: Mapping[str, Problem] = types.MappingProxyType({})
+    inputs: tuple[Input, ...] = ()
+
+
+class Named(typing.NamedTuple):
+    """A getter of one named part of a request."""
+
+    getter: Getter
+    input: Input
 
 
 def is_generator(handler: Handler) -> bool:
@@ -114,7 +139,7 @@ def compile_call(handler: Handler, shapes: ArgumentShapes, *, where: str, stream
     for parameter in parameters:
         annotation = hints.get(parameter.name, inspect.Parameter.empty)
         try:
-            found = shapes.named(parameter.name, annotation) if parameter.kind not in _VARIABLE else None
+            found = shapes.named(parameter, annotation) if parameter.kind not in _VARIABLE else None
             if found is None:
                 found = _argument(parameter, annotation, shapes, place=next(places))
         except UnsatisfiableError as exc:
@@ -122,7 +147,8 @@ def compile_call(handler: Handler, shapes: ArgumentShapes, *, where: str, stream
         else:
             filled.fill(parameter, found)
     problems = filled.all_problems()
-    return Compiled(None if problems else _closure(handler, filled.arguments), problems, filled.missed)
+    call = None if problems else _closure(handler, filled.arguments)
+    return Compiled(call, problems, filled.missed, tuple(filled.inputs))
 
 
 class _Filled:
@@ -136,10 +162,13 @@ class _Filled:
         self._left: list[tuple[inspect.Parameter, Any]] = []
         self.arguments: list[tuple[inspect.Parameter, Any]] = []
         self.missed: dict[str, Problem] = {}
+        self.inputs: list[Input] = []
 
     def fill(self, parameter: inspect.Parameter, found: Any) -> None:
-        if isinstance(found, _Payload):
-            self._payloads.append(repr(parameter.name))
+        if isinstance(found, Named):
+            if found.input.place == "payload":
+                self._payloads.append(repr(parameter.name))
+            self.inputs.append(found.input)
             found = found.getter
         self.arguments += *self._left, (parameter, found)  # a call by place has to give what stands before, too
         self._left.clear()
@@ -162,12 +191,6 @@ class _Filled:
     def _problem(self, parameter: inspect.Parameter, message: str) -> Problem:
         name = f"parameter {parameter.name!r}"
         return Problem(where=self._where, field=name, message=message, hint=self._shapes.offers)
-
-
-class _Payload(typing.NamedTuple):
-    """A getter of the user's own data: one parameter may have it."""
-
-    getter: Getter
 
 
 class UnsatisfiableError(Exception):
@@ -193,14 +216,14 @@ def _argument(parameter: inspect.Parameter, annotation: Any, shapes: ArgumentSha
         if issubclass(model, EventModel):
             getter = shapes.model(model)
             if getter is not None:
-                return getter
+                return Named(getter, Input("event", parameter.name, model))
     if any(issubclass(model, EventModel) for model in models):
         raise UnsatisfiableError(f"{_name(annotation)} is not what this source gives", meant=True)
     payload = shapes.payload(annotation)
     if payload is None:
         meant = bool(models) and parameter.default is None
         raise UnsatisfiableError(f"{_name(annotation)} cannot be made from this source's events", meant=meant)
-    return _Payload(payload)
+    return Named(payload, Input("payload", parameter.name, annotation))
 
 
 def _unannotated(name: str, shapes: ArgumentShapes, place: int) -> Any:

@@ -74,7 +74,7 @@ def _http_shapes(source: HttpSource, codec: EventCodec) -> HttpShapes:
 def _endpoint(
     definition: FunctionDefinition, trigger: Trigger | None, shapes: ArgumentShapes, *, where: str
 ) -> tuple[Endpoint | None, list[Problem]]:
-    call, problems, missed = compile_call(
+    call, problems, missed, inputs = compile_call(
         definition.handler, shapes, where=where, streams=trigger is None or trigger.streams
     )
     if call is None:
@@ -90,6 +90,7 @@ def _endpoint(
         is_stream=is_generator(definition.handler),
         per_record=trigger.per_record if trigger else False,
         missed=missed,
+        inputs=inputs,
     )
     return endpoint, []
 

@@ -64,8 +64,9 @@ class Environment:
 
     ``options`` is what the default adapter gets; ``sources`` overrides it per service. ``resources`` binds
     logical names (``sqs:orders``) to physical ones. ``event_queue`` says where asynchronous events wait.
-    ``cors`` is the HTTP API's. ``region_is_default`` says that neither the file nor a variable stated ``region``.
-    Custom resources are answered at ``custom_resource_response_hosts`` (``localhost:8080``), too, which is for tests.
+    ``cors`` is the HTTP API's. ``docs`` says whether ``serve`` shows what it answers. ``region_is_default`` says that
+    neither the file nor a variable stated ``region``. Custom resources are answered at
+    ``custom_resource_response_hosts`` (``localhost:8080``), too, which is for tests.
     ``distributions`` are those of CloudFront that have an origin here.
     """
 
@@ -79,6 +80,7 @@ class Environment:
     region: str = "us-east-1"
     region_is_default: bool = True
     cors: Cors | None = None
+    docs: bool = False
     account_id: str = "000000000000"
     custom_resource_response_hosts: Sequence[str] = ()
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
@@ -182,6 +184,7 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
     "resources": (dict, "a table of logical to physical names"),
     "cors": (dict, "a table with allow_origins and the like"),
     "cloudfront": (dict, "a table [environments.<name>.cloudfront.<distribution>]"),
+    "docs": (bool, "true or false"),
 }
 
 _CALLERS: Final = (
@@ -240,7 +243,7 @@ def _source_binding(source: Mapping[str, Any], inherited: Mapping[str, Any]) -> 
 def _type_problems(table: Mapping[str, Any], where: str) -> Iterator[Problem]:
     for key, (kind, hint) in _TYPES.items():
         value = table.get(key)
-        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
             yield Problem(where=where, field=key, message=f"{value!r} is not allowed", hint=hint)
     if isinstance(table.get("concurrency"), int) and table["concurrency"] < 1:
         value = table["concurrency"]

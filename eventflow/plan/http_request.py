@@ -9,7 +9,9 @@ import base64
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl, unquote_plus
+
+from eventflow.events._requests import find_header, request_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +31,7 @@ class HttpRequest:
     """
 
     __slots__ = (
+        "_query",
         "_wire",
         "authorizer",
         "body",
@@ -72,6 +75,7 @@ class HttpRequest:
         self.time = time
         self.authorizer: Any = None
         self._wire: dict[str, Any] | None = None
+        self._query: dict[str, list[str]] | None = None
 
     @classmethod
     def of(cls, request: HttpRequest) -> HttpRequest:
@@ -101,6 +105,18 @@ class HttpRequest:
         if self._wire is None:
             self._wire = self._build()
         return self._wire
+
+    def query(self) -> Mapping[str, list[str]]:
+        """The query string decoded, every value of a name in order."""
+        if self._query is None:
+            self._query = parse_qs(self.query_string, keep_blank_values=True)
+        return self._query
+
+    def header(self, name: str) -> str | None:
+        """A header by its lower-case name, repeated ones joined with commas."""
+        wanted = name.encode()
+        values = [value.decode("latin-1") for key, value in self.headers if key == wanted]
+        return ",".join(values) if values else None
 
     def _build(self) -> dict[str, Any]:
         headers, cookies = _fold(self.headers)
@@ -166,6 +182,20 @@ class _EventRequest(HttpRequest):
     @property
     def path_parameters(self) -> Mapping[str, str]:  # type: ignore[override]  # read from the event, never set
         return self.wire().get("pathParameters") or {}
+
+    def query(self) -> Mapping[str, list[str]]:
+        wire = self.wire()
+        if (raw := wire.get("rawQueryString")) is not None:
+            return parse_qs(raw, keep_blank_values=True)
+        single = wire.get("queryStringParameters") or {}
+        lists = wire.get("multiValueQueryStringParameters") or {name: [value] for name, value in single.items()}
+        if "elb" not in request_context(wire):
+            return lists
+        return {unquote_plus(name): [unquote_plus(value) for value in values] for name, values in lists.items()}
+
+    def header(self, name: str) -> str | None:
+        wire = self.wire()
+        return find_header(name, wire.get("headers") or {}, wire.get("multiValueHeaders") or {})
 
 
 class FunctionUrlRequest(HttpRequest):

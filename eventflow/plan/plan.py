@@ -103,6 +103,7 @@ class Plan:
     middleware: tuple[Middleware, ...]
     cors: Cors | None = None
     """The HTTP API's."""
+    app_version: str = "0.1.0"
 
     def destinations(self) -> tuple[Destination, ...]:
         """Every destination that a function or mapping of the plan sends to, once each."""

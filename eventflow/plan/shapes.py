@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
 from eventflow.errors import EventValidationError
 from eventflow.events._codec import EventCodec
-from eventflow.plan.endpoint import UnsatisfiableError
+from eventflow.model.request_parts import Header, Query
+from eventflow.plan.endpoint import Input, Named, UnsatisfiableError
 from eventflow.plan.validation import model_validator, payload_getter, value_validator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from eventflow.events._base import EventModel
     from eventflow.events._codec import RecordCodec
@@ -28,7 +31,9 @@ class _Shapes:
     def raw(self) -> Getter | None:
         return None
 
-    def named(self, name: str, annotation: Any) -> Getter | None:
+    def named(self, parameter: inspect.Parameter, annotation: Any) -> Named | None:
+        if (part := _request_part(annotation)) is not None:
+            raise UnsatisfiableError(f"is a {_of(part)} of an HTTP request, which this source does not give")
         return None
 
 
@@ -98,7 +103,10 @@ class HttpShapes:
     payload_name = "the request body"
 
     def __init__(self, model: type[EventModel], method: str, path_parameters: Collection[str]) -> None:
-        self.offers = f"{model.__name__}, a path parameter by name, one model for the body, dict, or Context"
+        self.offers = (
+            f"{model.__name__}, a path parameter by name, Annotated[..., Query()], Annotated[..., Header()], "
+            "one model for the body, dict, or Context"
+        )
         self._model = model
         self._method = method
         self._path_parameters = path_parameters
@@ -112,24 +120,27 @@ class HttpShapes:
         validate = model_validator(model, of="the event")
         return lambda request: validate(request.wire())
 
-    def named(self, name: str, annotation: Any) -> Getter | None:
+    def named(self, parameter: inspect.Parameter, annotation: Any) -> Named | None:
+        name = parameter.name
+        if (part := _request_part(annotation)) is not None:
+            return _named_part(part, parameter, annotation)
         if name not in self._path_parameters:
             return None
         take = partial(_path_parameter, name)
         if annotation in (str, inspect.Parameter.empty):
-            return take
+            return Named(take, Input("path", name, str))
         try:
             validate = value_validator(annotation, of=f"the path parameter {name!r}")
         except TypeError as exc:
             raise UnsatisfiableError(f"no path parameter can become {annotation!r}", meant=True) from exc
-        return lambda request: validate(take(request))
+        return Named(lambda request: validate(take(request)), Input("path", name, annotation))
 
     def payload(self, annotation: Any) -> Getter | None:
         getter = _or_none(lambda: payload_getter(annotation, _body, of=self.payload_name))
         if self._method in _BODYLESS:
             raise UnsatisfiableError(
                 f"would be the body, and a {self._method} request has none; "
-                f"query parameters are event.query_string_parameters of a {self._model.__name__}",
+                "a query parameter is Annotated[..., Query()]",
                 meant=getter is not None,
             )
         return getter
@@ -163,6 +174,67 @@ class RecordShapes(_Shapes):
     def payload(self, annotation: Any) -> Getter | None:
         take = self._codec.record_payload
         return _or_none(lambda: payload_getter(annotation, take, of=self.payload_name))
+
+
+def _request_part(annotation: Any) -> Query | Header | None:
+    """What an annotation says about where in a request its value is."""
+    found = (item() if item in (Query, Header) else item for item in getattr(annotation, "__metadata__", ()))
+    return next((item for item in found if isinstance(item, Query | Header)), None)
+
+
+def _of(part: Query | Header) -> str:
+    return "query parameter" if isinstance(part, Query) else "header"
+
+
+def _named_part(part: Query | Header, parameter: inspect.Parameter, annotation: Any) -> Named:
+    """The getter of a query parameter or header. One that is missing is the parameter's default."""
+    is_query = isinstance(part, Query)
+    name = part.name or (parameter.name if is_query else parameter.name.replace("_", "-").lower())
+    of = f"the {_of(part)} {name!r}"
+    take: Callable[[HttpRequest], Any]
+    if is_query:
+        several = _is_list(annotation)
+        take = partial(_query_values if several else _last_query_value, name)
+    else:
+        take = partial(_header, name.lower())
+    try:
+        validate = value_validator(annotation, of=of)
+    except TypeError as exc:
+        raise UnsatisfiableError(f"no {_of(part)} can become {annotation!r}", meant=True) from exc
+    default = parameter.default
+
+    def get(request: HttpRequest) -> Any:
+        value = take(request)
+        if value is not None:
+            return validate(value)
+        if default is inspect.Parameter.empty:
+            raise EventValidationError(of, [("", "it is missing")])
+        return default
+
+    return Named(get, Input("query" if is_query else "header", name, annotation, default))
+
+
+def _is_list(annotation: Any) -> bool:
+    """Whether a type, or one of its alternatives, takes several values."""
+    if get_origin(annotation) is Annotated:
+        return _is_list(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return any(map(_is_list, get_args(annotation)))
+    kind = get_origin(annotation) or annotation
+    return isinstance(kind, type) and issubclass(kind, Collection) and not issubclass(kind, str | bytes | Mapping)
+
+
+def _query_values(name: str, request: HttpRequest) -> list[str] | None:
+    return request.query().get(name)
+
+
+def _last_query_value(name: str, request: HttpRequest) -> str | None:
+    values = request.query().get(name)
+    return values[-1] if values else None
+
+
+def _header(name: str, request: HttpRequest) -> str | None:
+    return request.header(name)
 
 
 def _path_parameter(name: str, request: HttpRequest) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """How to run a plan. ``port`` 0 takes a free one; ``host`` ``None`` serves no HTTP at all. ``invoke_api`` lets
-    whoever reaches the port invoke any function.
+    whoever reaches the port invoke any function; ``docs`` shows them what the app answers.
 
     ``drain_seconds`` is how long in-flight work may finish after the first request to stop.
     """
@@ -44,6 +44,7 @@ class RunOptions:
     host: str | None = "127.0.0.1"
     port: int = 8000
     invoke_api: bool = True
+    docs: bool = False
     drain_seconds: float = 25.0
     access_log: bool = False
 
@@ -54,6 +55,7 @@ class Started(NamedTuple):
 
     address: str | None
     invoke_api: bool = True
+    docs: bool = False
     edges: Mapping[str, str] = MappingProxyType({})
 
 
@@ -131,7 +133,7 @@ async def run_plan(plan: Plan, options: RunOptions, *, stop: StopSignal, on_star
                 edge.name: await servers.start(partial(edge.serve, supervisor, stop, options.drain_seconds))
                 for edge in edges
             }
-            on_started(Started(address=address, invoke_api=options.invoke_api, edges=proxies))
+            on_started(Started(address=address, invoke_api=options.invoke_api, docs=options.docs, edges=proxies))
             await stop.graceful()
 
 
@@ -160,6 +162,7 @@ async def _serve(
         endpoints={**supervisor.http_endpoints, **skills},
         callers=callers,
         invoke_api=options.invoke_api,
+        docs=options.docs,
     )
     try:
         await serve_http(

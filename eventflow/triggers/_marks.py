@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from eventflow.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
+    from eventflow.model.documentation import Documentation
     from eventflow.model.function import FunctionSettings
     from eventflow.model.trigger import Trigger
 
@@ -24,6 +25,7 @@ class Marks:
 
     settings: FunctionSettings | None = None
     triggers: list[Trigger] = field(default_factory=list)
+    documentation: Documentation | None = None
 
 
 def marks_of(function: object) -> Marks | None:
@@ -55,6 +57,23 @@ def mark_with_settings(settings: FunctionSettings) -> Callable[[F], F]:
             where = f"{function.__module__}.{function.__qualname__}"
             raise ConfigurationError([Problem(where=where, message="has two @function decorators; keep one")])
         marks.settings = settings
+        return function
+
+    return mark
+
+
+def mark_with_documentation(documentation: Documentation) -> Callable[[F], F]:
+    """A decorator that says what a function does and returns the function.
+
+    Raises ConfigurationError if that was said already.
+    """
+
+    def mark(function: F) -> F:
+        marks = _marks_for(function, "@documented")
+        if marks.documentation is not None:
+            where = f"{function.__module__}.{function.__qualname__}"
+            raise ConfigurationError([Problem(where=where, message="has two @documented decorators; keep one")])
+        marks.documentation = documentation
         return function
 
     return mark

@@ -79,8 +79,9 @@ def on_http(
 ) -> Callable[[F], F]:
     """Answer HTTP requests that match ``route_key``: ``"GET /orders/{id}"``, ``"ANY /{proxy+}"``, ``"$default"``.
 
-    The handler may take :class:`~eventflow.events.HttpEvent`; path parameters by name; the body as a pydantic
-    model or any type pydantic validates; or nothing annotated, for the raw event (payload format 2.0).
+    The handler may take :class:`~eventflow.events.HttpEvent`; path parameters by name; query parameters and headers
+    as :class:`~eventflow.Query` and :class:`~eventflow.Header` mark them; the body as a pydantic model or any type
+    pydantic validates; or nothing annotated, for the raw event (payload format 2.0).
     It returns any JSON value, a pydantic model, or ``{"statusCode", "headers", "cookies", "body",
     "isBase64Encoded"}``.
 

@@ -40,7 +40,7 @@ def options_of(context: click.Context) -> ServeOptions:
 
 def test_the_child_of_a_reloading_serve_is_told_the_same(directory: Path) -> None:
     arguments = ["shop:make_app", "--factory", "--env", "staging", "--host", "0.0.0.0", "--port", "0"]
-    arguments += ["--log-level", "debug", "--log-format", "json", "--no-access-log", "--no-invoke-api"]
+    arguments += ["--log-level", "debug", "--log-format", "json", "--no-access-log", "--no-invoke-api", "--docs"]
     arguments += ["--timeout-graceful-shutdown", "3.5", "--app-dir", str(directory), "--reload"]
     told = options_of(parsed(arguments))
     child = parsed(told.arguments()[1:])
@@ -103,6 +103,13 @@ def test_the_startup_table_names_functions_triggers_models_address_and_data() ->
     assert ["environment", "local", "(local,", "data", "in", ".eventflow)"] in lines
 
 
+def test_pages_are_said_where_they_are() -> None:
+    plan = App().freeze(Environment())
+    started = Started(address="http://127.0.0.1:8000")
+    assert "/docs" not in startup_text(plan, started)
+    assert "http://127.0.0.1:8000/docs" in startup_text(plan, started._replace(docs=True))
+
+
 def test_a_closed_invoke_api_is_said_with_what_would_open_it() -> None:
     plan = App([show], name="shop").freeze(Environment())
     assert "--invoke-api" in startup_text(plan, Started(address="http://0.0.0.0:8000", invoke_api=False))
@@ -122,6 +129,7 @@ def test_the_ready_record_says_the_same_to_machines() -> None:
         "environment": "local",
         "address": None,
         "invoke_api": True,
+        "docs": False,
         "data": "memory",
         "functions": ["show", "expedite"],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
-from eventflow.runtime.http.answers import TEXT, Answer, message
+from eventflow.runtime.http.answers import METHOD_NOT_ALLOWED, TEXT, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 LIVE: Final = "/livez"
 METRICS: Final = "/metrics"
 PATHS: Final = (LIVE, "/readyz", "/healthz", METRICS)
-
-_METHOD_NOT_ALLOWED: Final = message(405, "Method Not Allowed")
 
 
 class Admin:
@@ -36,7 +34,7 @@ class Admin:
     def answer(self, path: str, scope: Scope) -> Answer:
         """The page at one of :data:`PATHS`."""
         if scope["method"] not in ("GET", "HEAD"):
-            return _METHOD_NOT_ALLOWED._replace(headers=(*_METHOD_NOT_ALLOWED.headers, (b"allow", b"GET, HEAD")))
+            return METHOD_NOT_ALLOWED
         if path == METRICS:
             return self._metrics(scope)
         if path == LIVE:

@@ -34,6 +34,10 @@ def message(status: int, text: str) -> Answer:
     return Answer(status, (JSON,), json.dumps({"message": text}, separators=(",", ":")).encode())
 
 
+METHOD_NOT_ALLOWED: Final = Answer(405, (JSON, (b"allow", b"GET, HEAD")), b'{"message":"Method Not Allowed"}')
+"""For pages that are only looked at."""
+
+
 async def send_answer(scope: Scope, send: Send, answer: Answer, identity: Sequence[Header]) -> None:
     """Send an answer with the headers that identify its request. A client that is gone by now gets nothing, which
     is no error."""

@@ -10,6 +10,8 @@ from urllib.parse import quote
 from eventflow.runtime.http.admin import PATHS, Admin
 from eventflow.runtime.http.answers import Answer, send_answer
 from eventflow.runtime.http.bodies import ClientGoneError
+from eventflow.runtime.http.docs import PATHS as DOCS_PATHS
+from eventflow.runtime.http.docs import Docs
 from eventflow.runtime.http.flavours import HTTP_API, HttpApi
 from eventflow.runtime.http.invoke_api import PREFIXES, InvokeApi
 from eventflow.runtime.http.pushes import Pushes
@@ -54,6 +56,7 @@ class HttpApp:
         callers: Callers | None = None,
         invoke_api: bool = True,
         admin: bool = True,
+        docs: bool = False,
     ) -> None:
         self._abandoned = False
         self._callers = callers
@@ -65,6 +68,8 @@ class HttpApp:
         self._push_paths = frozenset(endpoints)
         self._admin = Admin(metrics, functions, readiness)
         self._admin_paths = frozenset(path for path in PATHS if admin and not self._routes.spells_out(path))
+        self._docs = Docs(plan)
+        self._docs_paths = frozenset(path for path in DOCS_PATHS if docs and not self._routes.spells_out(path))
 
     @property
     def outliving(self) -> frozenset[asyncio.Task[Any]]:
@@ -93,6 +98,8 @@ class HttpApp:
                 identity = (identifier,)
             elif path in self._admin_paths:
                 answer, identity = self._admin.answer(path, scope), HTTP_API.identity(request_id)
+            elif path in self._docs_paths:
+                answer, identity = self._docs.answer(path, scope), HTTP_API.identity(request_id)
             elif path in self._push_paths:
                 identity = HTTP_API.identity(request_id)
                 answer = await self._pushes.answer(path, scope, receive)

@@ -57,6 +57,18 @@ _REST_DENIED: Final = {
 }
 
 
+def refusals(route: RoutePlan) -> tuple[Answer, ...]:
+    """Everything that the gate of a route may answer; nothing if it has none."""
+    if route.authorizer is None:
+        return ()
+    if isinstance(route.authorizer, JwtAuthorizer):
+        has_scopes = isinstance(route.source, HttpApiRoute) and route.source.scopes
+        return (UNAUTHORIZED, FORBIDDEN) if has_scopes else (UNAUTHORIZED,)
+    if isinstance(route.authorizer.settings, RestAuthorizer):
+        return (_REST_UNAUTHORIZED, _REST_FAILURE, _REST_ARN_TOO_LONG, *_REST_DENIED.values())
+    return (UNAUTHORIZED, FORBIDDEN, HttpApi.function_error)
+
+
 class Gate(ABC):
     """Stands in front of a route."""
 

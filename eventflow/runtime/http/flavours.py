@@ -48,6 +48,10 @@ class Flavour(ABC):
 
     request: MakeRequest
 
+    def own_answers(self) -> tuple[Answer, ...]:
+        """What a request that has a route may be told without its function's doing, apart from a late answer."""
+        return (self.head_too_large, self.body_too_large, self.throttled, self.function_error)
+
     @abstractmethod
     def identity(self, request_id: str) -> Sequence[Header]:
         """The headers that every answer to a request carries."""
@@ -112,6 +116,9 @@ class RestApi(Flavour):
         identity = request_id.encode()
         return (b"x-amzn-requestid", identity), (b"x-amz-apigw-id", identity.replace(b"-", b"")[-16:])
 
+    def own_answers(self) -> tuple[Answer, ...]:
+        return (*super().own_answers(), self.bad_base64)
+
     def answer_of(self, value: Any, request: HttpRequest) -> Answer:
         decodes = isinstance(request, RestRequest) and request.accepts_binary()
         return rest_answer(value, decodes=decodes)
@@ -171,6 +178,9 @@ class LoadBalancer(Flavour):
 
     def identity(self, request_id: str) -> Sequence[Header]:
         return ()
+
+    def own_answers(self) -> tuple[Answer, ...]:
+        return (*super().own_answers(), self._upgrade)
 
     def answer_of(self, value: Any, request: HttpRequest) -> Answer:
         return alb_answer(value, multi_value=self._multi_value)

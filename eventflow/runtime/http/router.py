@@ -51,7 +51,7 @@ class Router(Generic[T]):
         }
         if len(self._urls) == len(routes) == 1:
             self._default = next(iter(self._urls.values()))
-        self._refusing = _loudest(bool(api), self._has_rest, bool(rules), bool(self._urls))
+        self._refusing = refusing([source for source, _, _ in routes])
         several = self._urls or rules or rest
         self.only_api = None if several else self._api
         """All there is in an app without other flavours: it needs no search."""
@@ -114,10 +114,11 @@ def _vagueness(key: RouteKey) -> tuple[int, ...]:
     return tuple(segment.is_parameter + segment.is_greedy for segment in key.segments if segment.text)
 
 
-def _loudest(api: bool, rest: bool, rules: bool, urls: bool) -> Flavour:
+def refusing(sources: Sequence[HttpSource]) -> Flavour:
     """Who answers what no function does."""
-    if api or not (rest or rules or urls):
+    kinds = {type(source) for source in sources}
+    if HttpApiRoute in kinds or not kinds:
         return HTTP_API
-    if rest:
+    if RestApiRoute in kinds:
         return RestApi()
-    return LoadBalancer("", multi_value=False) if rules else FunctionUrlFront("")
+    return LoadBalancer("", multi_value=False) if LoadBalancerRule in kinds else FunctionUrlFront("")

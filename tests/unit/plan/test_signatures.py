@@ -302,7 +302,7 @@ def test_a_get_request_does_not_fill_a_parameter_from_its_query() -> None:
 
     [problem] = mistakes(listing)
     assert "parameter 'limit': would be the body, and a GET request has none" in problem
-    assert "event.query_string_parameters" in problem
+    assert "Annotated[..., Query()]" in problem
     assert "it would always be its default" in problem
 
 
