@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -15,13 +14,12 @@ from eventflow_kafka.records import RecordFactory
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aiokafka import ConsumerRecord, TopicPartition
+    from aiokafka import TopicPartition
 
     from eventflow.model.records import PartitionId
     from eventflow.ports import Clock
     from eventflow_kafka.ahead import Ahead
-
-_value_size: Final = attrgetter("serialized_value_size")
+    from eventflow_kafka.records import FetchedRecord
 
 
 def partition_id(partition: TopicPartition) -> PartitionId:
@@ -59,7 +57,7 @@ class PartitionBuffer:
         self._pause = pause
         self._resume = resume
         self._factory = RecordFactory(self.id, partition.topic, partition.partition)
-        self._records: list[ConsumerRecord] = []
+        self._records: list[FetchedRecord] = []
         self._next = 0
         self._resume_at = 0
         self._end = 0
@@ -68,7 +66,7 @@ class PartitionBuffer:
         self._recovered = False
         self._changed = asyncio.Event()
 
-    def push(self, records: Sequence[ConsumerRecord], *, end: int) -> None:
+    def push(self, records: Sequence[FetchedRecord], *, end: int) -> None:
         """Records came; the partition ends before offset ``end`` now. Those that are done are passed over."""
         if records and records[0].offset < self.ahead.end:
             records = [record for record in records if not self.ahead.is_done(record.offset)]
@@ -77,7 +75,8 @@ class PartitionBuffer:
         self._records += records
         self._end = end
         waiting = len(self._records)
-        if waiting >= self._maximum_records or sum(map(_value_size, self._records)) >= self._maximum_bytes:
+        size = sum([len(record.value) for record in self._records if record.value])
+        if waiting >= self._maximum_records or size >= self._maximum_bytes:
             self.paused = True
             self._resume_at = waiting // 2
             self._pause(self.partition)

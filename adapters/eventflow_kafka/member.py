@@ -17,6 +17,7 @@ from eventflow.model.records import Assignment
 from eventflow_kafka.ahead import Ahead
 from eventflow_kafka.buffers import PartitionBuffer, partition_id
 from eventflow_kafka.checkpoints import START, encode
+from eventflow_kafka.decoded_records import keep_as_decoded
 from eventflow_kafka.faults import TextTooLargeError, translated
 from eventflow_kafka.group_changes import Assigned, GroupChanges, Revoked
 from eventflow_kafka.silence import Silence
@@ -24,12 +25,13 @@ from eventflow_kafka.silence import Silence
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+    from aiokafka import AIOKafkaConsumer, TopicPartition
 
     from eventflow.model.records import Checkpoint, PartitionId
     from eventflow.ports import Clock, PartitionOwner
     from eventflow_kafka.clients import Clients
     from eventflow_kafka.options import KafkaOptions
+    from eventflow_kafka.records import FetchedRecord
     from eventflow_kafka.starts import StartingPoints
 
 _log = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ class Member:
             with translated(self._resource, f"joining group {self._group}"):
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await self._consumer.start()
+            keep_as_decoded(self._consumer)
             self._consumer.subscribe(self._topics, listener=self._changes)
             while True:
                 match self._changes.next():
@@ -116,12 +119,12 @@ class Member:
 
     # Fetching
 
-    async def _fetch(self) -> Mapping[TopicPartition, Sequence[ConsumerRecord]]:
+    async def _fetch(self) -> Mapping[TopicPartition, Sequence[FetchedRecord]]:
         """What has come of all partitions; nothing after a while, or when the group has decided something.
 
         What getmany takes out of its own buffers it returns in the same turn of the loop: no interruption loses it.
         """
-        fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]] = {}
+        fetched: Mapping[TopicPartition, Sequence[FetchedRecord]] = {}
         with anyio.move_on_after(2 * LOOK_SECONDS) as self._fetching, translated(self._resource, "fetching"):
             try:
                 fetched = await self._consumer.getmany(timeout_ms=round(LOOK_SECONDS * 1000))
@@ -132,7 +135,7 @@ class Member:
     def _interrupt(self) -> None:
         self._fetching.cancel()
 
-    def _keep(self, fetched: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
+    def _keep(self, fetched: Mapping[TopicPartition, Sequence[FetchedRecord]]) -> None:
         for partition, records in fetched.items():
             buffer = self._buffers.get(partition_id(partition))
             if buffer is not None:  # what is not accepted yet will be fetched again from where it starts

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from eventflow.model.records import StreamRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from aiokafka import ConsumerRecord
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from eventflow.model.records import PartitionId
 
 _new_record: Final[Callable[[tuple[Any, ...]], StreamRecord]] = partial(tuple.__new__, StreamRecord)
 """What the constructor does, without a call in Python: a third of what a record costs."""
 TIMESTAMP_TYPES: Final = ("CREATE_TIME", "LOG_APPEND_TIME")
+
+
+class FetchedRecord(Protocol):
+    """What eventflow reads of aiokafka's records. ``timestamp`` is in epoch milliseconds."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 class RecordFactory:
@@ -31,7 +40,7 @@ class RecordFactory:
             for timestamp_type in TIMESTAMP_TYPES
         )
 
-    def make(self, records: Iterable[ConsumerRecord]) -> tuple[StreamRecord, ...]:
+    def make(self, records: Iterable[FetchedRecord]) -> tuple[StreamRecord, ...]:
         """Neutral records, in the same order."""
         name, attributes, with_headers = self._name, self._attributes, self._with_headers
         return tuple(
@@ -50,7 +59,7 @@ class RecordFactory:
             ]
         )
 
-    def _with_headers(self, record: ConsumerRecord) -> Mapping[str, Any]:
+    def _with_headers(self, record: FetchedRecord) -> Mapping[str, Any]:
         # A header may be null in Kafka; in an event, a header has bytes.
         headers = [(name, b"" if value is None else value) for name, value in record.headers]
         return {**self._attributes[record.timestamp_type], "headers": headers}
