@@ -25,6 +25,7 @@ class InvocationType(StrEnum):
 class Invocation:
     """What middleware sees of one call of a handler: the event as the source's codec built it, and the context.
 
+    The event of a batch is a mapping, which is built when somebody looks at it.
     ``source`` is the service that caused it (``"sqs"``, ``"http"`` ...) or ``"direct"``.
     """
 

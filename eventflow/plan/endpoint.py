@@ -51,8 +51,9 @@ class Input(typing.NamedTuple):
 class Endpoint:
     """One way into one function: its handler as one trigger calls it.
 
-    ``subject`` of ``call`` is the wire event (a dict), an :class:`~eventflow.plan.http_request.HttpRequest`,
-    or, ``per_record``, one neutral record. ``source`` is the trigger's service, or ``"direct"``.
+    ``subject`` of ``call`` is the wire event (a dict), a :class:`~eventflow.plan.batch_event.BatchEvent`, an
+    :class:`~eventflow.plan.http_request.HttpRequest`, or, ``per_record``, one neutral record. ``source`` is the
+    trigger's service, or ``"direct"``.
     """
 
     function: FunctionDefinition
@@ -209,7 +210,7 @@ def _argument(parameter: inspect.Parameter, annotation: Any, shapes: ArgumentSha
         return _CONTEXT
     if annotation is inspect.Parameter.empty:
         return _unannotated(parameter.name, shapes, place)
-    if _is_raw(annotation):
+    if is_raw(annotation):
         return shapes.raw()
     models = [item for item in _alternatives(annotation) if isinstance(item, type) and issubclass(item, BaseModel)]
     for model in models:
@@ -235,7 +236,8 @@ def _unannotated(name: str, shapes: ArgumentShapes, place: int) -> Any:
     return shapes.raw()
 
 
-def _is_raw(annotation: Any) -> bool:
+def is_raw(annotation: Any) -> bool:
+    """Whether a parameter asks for the raw event."""
     if annotation in (dict, Any, object):
         return True
     return typing.get_origin(annotation) in (dict, Mapping) and typing.get_args(annotation) in (

@@ -10,7 +10,7 @@ from eventflow.model.http import HttpApiRoute, RestApiRoute
 from eventflow.model.records import SourceIdentity
 from eventflow.model.trigger import InvocationModel
 from eventflow.plan.endpoint import ArgumentShapes, Endpoint, compile_call, is_generator
-from eventflow.plan.shapes import DirectShapes, EventShapes, HttpShapes, RecordShapes
+from eventflow.plan.shapes import BatchShapes, DirectShapes, EventShapes, HttpShapes, RecordShapes
 from eventflow.policy.routes import ANY, parse_route_key
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _shapes(trigger: Trigger, identity: SourceIdentity) -> ArgumentShapes:
     if trigger.per_record:
         return RecordShapes(codec, identity)
     if trigger.invocation_model is InvocationModel.POLLING:
-        return EventShapes.batch(codec)
+        return BatchShapes(codec, identity)
     return EventShapes.whole(codec)
 
 

@@ -8,11 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from eventflow.events import codec_for
-from eventflow.plan.validation import model_validator
+from eventflow.plan.shapes import read_records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from eventflow.model.context import Context
     from eventflow.plan.endpoint import Endpoint
 
@@ -35,7 +33,7 @@ def batch_endpoint(endpoint: Endpoint) -> Endpoint:
 
     async def call_async(wire: dict[str, Any], context: Context) -> dict[str, Any]:
         failures = _Failures(codec, partial=partial)
-        for record in _records(codec, wire):
+        for record in read_records(codec, wire):
             if failures.allow(record):
                 try:
                     await call(record, context)
@@ -45,7 +43,7 @@ def batch_endpoint(endpoint: Endpoint) -> Endpoint:
 
     def call_sync(wire: dict[str, Any], context: Context) -> dict[str, Any]:
         failures = _Failures(codec, partial=partial)
-        for record in _records(codec, wire):
+        for record in read_records(codec, wire):
             if failures.allow(record):
                 try:
                     _refuse_coroutine(call(record, context))
@@ -62,18 +60,6 @@ def _refuse_coroutine(result: Any) -> None:
     if inspect.iscoroutine(result):
         result.close()
         raise TypeError("the handler returned a coroutine: what wraps an async function has to be async itself")
-
-
-def _records(codec: Any, wire: dict[str, Any]) -> Sequence[Any]:
-    """The records of an event, which somebody may have written by hand for the Invoke API.
-
-    Raises EventValidationError if it is no event of the source.
-    """
-    try:
-        return codec.records(wire)  # type: ignore[no-any-return]
-    except (KeyError, TypeError, AttributeError, ValueError):
-        model_validator(codec.event_model, of="the event")(wire)
-        raise
 
 
 class _Failures:

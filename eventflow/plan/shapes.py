@@ -9,16 +9,18 @@ from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
 from eventflow.errors import EventValidationError
+from eventflow.events._base import EventModel
 from eventflow.events._codec import EventCodec
 from eventflow.model.request_parts import Header, Query
-from eventflow.plan.endpoint import Input, Named, UnsatisfiableError
+from eventflow.plan.batch_event import BatchEvent
+from eventflow.plan.endpoint import Input, Named, UnsatisfiableError, is_raw
 from eventflow.plan.validation import model_validator, payload_getter, value_validator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from eventflow.events._base import EventModel
     from eventflow.events._codec import RecordCodec
+    from eventflow.model.json import JsonObject
     from eventflow.model.records import SourceIdentity
     from eventflow.plan.endpoint import Getter
     from eventflow.plan.http_request import HttpRequest
@@ -70,11 +72,6 @@ class EventShapes(_Shapes):
         of = codec.payload_name
         opened = None if type(codec).opened is EventCodec.opened else codec.opened
         return cls(codec.event_model, codec.payload if of else None, of=of or "the event", opened=opened)
-
-    @classmethod
-    def batch(cls, codec: RecordCodec[Any]) -> EventShapes:
-        """For a whole batch."""
-        return cls(codec.event_model, None, of="the event")
 
     def raw(self) -> Getter | None:
         return self._opened
@@ -174,6 +171,72 @@ class RecordShapes(_Shapes):
     def payload(self, annotation: Any) -> Getter | None:
         take = self._codec.record_payload
         return _or_none(lambda: payload_getter(annotation, take, of=self.payload_name))
+
+
+class BatchShapes(_Shapes):
+    """A batch of a polled source: a :class:`~eventflow.plan.batch_event.BatchEvent`, or what was one, as a dict."""
+
+    payload_name = "the records"
+
+    def __init__(self, codec: RecordCodec[Any], identity: SourceIdentity) -> None:
+        self._codec = codec
+        self._record = RecordShapes(codec, identity)
+        self.offers = f"{codec.event_model.__name__}, a list of what a single record can be, dict, or Context"
+
+    def raw(self) -> Getter | None:
+        return _wire
+
+    def model(self, model: type[EventModel]) -> Getter | None:
+        if not issubclass(model, self._codec.event_model):
+            return None
+        validate = model_validator(model, of="the event")
+        return lambda event: validate(_wire(event))
+
+    def payload(self, annotation: Any) -> Getter | None:
+        """A list gives of every record what its type gives a per-record handler."""
+        if get_origin(annotation) is not list:
+            return None
+        (item,) = get_args(annotation)
+        read = self._each(item)
+        return read and self._all(read)
+
+    def _each(self, annotation: Any) -> Getter | None:
+        if is_raw(annotation):
+            return self._record.raw()
+        if isinstance(annotation, type) and issubclass(annotation, EventModel):
+            return self._record.model(annotation) if issubclass(annotation, self._codec.record_model) else None
+        return self._record.payload(annotation)
+
+    def _all(self, read: Getter) -> Getter:
+        codec = self._codec
+
+        def read_all(event: BatchEvent | JsonObject) -> list[Any]:
+            records = event.records if isinstance(event, BatchEvent) else read_records(codec, event)
+            found = []
+            for record in records:
+                try:
+                    found.append(read(record))
+                except EventValidationError as exc:
+                    raise EventValidationError(f"{exc.of} {codec.identifier(record)}", exc.details) from None
+            return found
+
+        return read_all
+
+
+def read_records(codec: RecordCodec[Any], wire: JsonObject) -> Sequence[Any]:
+    """The records of an event, which somebody may have written by hand for the Invoke API.
+
+    Raises EventValidationError if it is no event of the source.
+    """
+    try:
+        return codec.records(wire)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        model_validator(codec.event_model, of="the event")(wire)
+        raise
+
+
+def _wire(event: BatchEvent | JsonObject) -> JsonObject:
+    return event.wire() if isinstance(event, BatchEvent) else event
 
 
 def _request_part(annotation: Any) -> Query | Header | None:

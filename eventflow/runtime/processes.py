@@ -20,6 +20,7 @@ from eventflow.errors import EventValidationError
 from eventflow.events import codec_for
 from eventflow.model.destinations import Service
 from eventflow.model.outcome import FunctionFailed
+from eventflow.plan.batch_event import BatchEvent
 from eventflow.plan.endpoints import UNKNOWN_IDENTITY
 from eventflow.plan.http_request import HttpRequest
 from eventflow.runtime.failures import RemoteFailureError, process_exited
@@ -196,7 +197,7 @@ class ProcessPool:
 def _request(
     endpoint: Endpoint, identity: SourceIdentity, subject: Any, context: Context, remaining_seconds: float
 ) -> bytes:
-    if isinstance(subject, HttpRequest):
+    if isinstance(subject, HttpRequest | BatchEvent):
         event = subject.wire()
     elif endpoint.per_record:
         codec: Any = codec_for(Service(endpoint.source))

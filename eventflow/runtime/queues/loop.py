@@ -10,10 +10,10 @@ from pydantic_core import from_json
 
 from eventflow.errors import AdapterError
 from eventflow.model.outcome import FunctionFailed, Outcome, Succeeded, Throttled, TimedOut
+from eventflow.plan.batch_event import BatchEvent
 from eventflow.policy.retry import reconnect_backoff
 from eventflow.policy.settlement import Settlement, settle_queue_batch
 from eventflow.runtime.failure_log import log_failure
-from eventflow.runtime.failures import function_failed
 from eventflow.runtime.invoker import invoke_here
 from eventflow.runtime.queues.giving_up import GivingUp
 from eventflow.runtime.queues.receiver import BatchReceiver
@@ -108,12 +108,9 @@ class PollLoop:
 
     async def _invoke(self, records: Sequence[QueueRecord]) -> Outcome:
         run = self._run
-        try:
-            wire = run.plan.codec.wire_event(records, run.source.identity)
-        except ValueError as exc:  # undecodable records fail like any others, and reach the dead-letter queue
-            return function_failed(exc, "")
+        event = BatchEvent(run.plan.codec, records, run.source.identity)
         throttles = 0
-        while isinstance(outcome := await invoke_here(run.entry, wire), Throttled):
+        while isinstance(outcome := await invoke_here(run.entry, event), Throttled):
             throttles += 1
             await run.permits.another_chance(throttles)
         return outcome

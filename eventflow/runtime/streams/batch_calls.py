@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from eventflow.model.outcome import FunctionFailed, Outcome, Succeeded, Throttled, TimedOut
-from eventflow.runtime.failures import function_failed
 from eventflow.runtime.responses import response_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from eventflow.model.json import JsonObject
     from eventflow.model.outcome import FunctionError
+    from eventflow.plan.batch_event import BatchEvent
     from eventflow.runtime.streams.mapping_run import MappingRun
 
 
@@ -28,18 +25,13 @@ class Answer:
     response: Any = None
 
 
-async def call_batch(run: MappingRun, event: Callable[[], JsonObject]) -> Answer | None:
-    """Invoke the function with ``event()``; ``None`` if it was throttled.
+async def call_batch(run: MappingRun, event: BatchEvent) -> Answer | None:
+    """Invoke the function with ``event``; ``None`` if it was throttled.
 
-    An event that cannot be built from its records is a function error, as if the handler could not read it; a
-    result that cannot be sent is one as in Lambda, even where nobody looks at it.
+    A result that cannot be sent is a function error as in Lambda, even where nobody looks at it.
     """
     request_id = run.next_request_id()
-    try:
-        wire = event()
-    except Exception as exc:  # noqa: BLE001 (a record that cannot be decoded fails like any other)
-        return Answer(request_id, function_failed(exc, request_id))
-    return _answer(await run.entry.invoke(wire, request_id), request_id)
+    return _answer(await run.entry.invoke(event, request_id), request_id)
 
 
 def _answer(outcome: Outcome, request_id: str) -> Answer | None:

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from eventflow.model.destinations import Condition
+from eventflow.plan.batch_event import BatchEvent
 from eventflow.policy.batches import split_by_age
 from eventflow.policy.partial import first_failed
 from eventflow.policy.retry import stream_backoff
@@ -87,7 +88,7 @@ class BatchRunner:
             if self._limits.too_old(window.bounds.end, now=self._run.clock.time()):
                 await self._give_up(work, Condition.RECORD_AGE_EXCEEDED)
                 continue
-            answer = await self._call(work, oldest=window.bounds.end)
+            answer = await self._call(work)
             if answer is None:
                 continue
             if answer.error is None:
@@ -110,7 +111,7 @@ class BatchRunner:
             return ()
         if self._window is not None:
             self._window.enter(work.records[0].timestamp)
-        answer = await self._call(work, oldest=min(record.timestamp for record in work.records))
+        answer = await self._call(work)
         return (work,) if answer is None else await self._follow(work, answer)
 
     async def _follow(self, work: Work, answer: Answer) -> tuple[Work, ...]:
@@ -148,26 +149,31 @@ class BatchRunner:
             self._window.update(state)
         return Verdict(first_failed=failed)
 
-    async def _call(self, work: Work, *, oldest: float) -> Answer | None:
+    async def _call(self, work: Work) -> Answer | None:
         """Invoke once a permit is free; ``None`` if it has to be looked at again first. Waiting for a permit uses
         up no attempt, but records grow old meanwhile."""
         run, permits = self._run, self._run.permits
         if permits.running < permits.limit:
-            answer = await call_batch(run, lambda: self._event(work.records))
+            answer = await call_batch(run, self._event(work.records))
             if answer is None:
                 await self._pauses.sleep(stream_backoff(1, jitter=run.random()))
             return answer
-        with self._pauses.interruptible(self._limits.seconds_left(oldest, now=run.clock.time())):
+        with self._pauses.interruptible(self._limits.seconds_left(self._oldest(work), now=run.clock.time())):
             await permits.available()
         return None
 
-    def _event(self, records: Sequence[StreamRecord]) -> JsonObject:
+    def _oldest(self, work: Work) -> float:
+        """When the first of the records arrived, or the window ended."""
+        if self._window is not None and self._window.bounds is not None and not work.records:
+            return self._window.bounds.end
+        return min(record.timestamp for record in work.records)
+
+    def _event(self, records: Sequence[StreamRecord]) -> BatchEvent:
         """What the function is invoked with; without records, the final invocation of the window."""
-        identity = self._run.identity
-        wire = self._run.codec.wire_event(records, identity)
+        codec, identity = self._run.codec, self._run.identity
         if self._window is None or not self._window.is_open:
-            return wire
-        return {**wire, **self._window.keys(self._partition, identity.arn, final=not records)}
+            return BatchEvent(codec, records, identity)
+        return BatchEvent(codec, records, identity, self._window.keys(self._partition, identity.arn, final=not records))
 
     async def _without_expired(self, work: Work) -> Work:
         """Give up the records that are too old; each run of them gets a record of its own."""
@@ -211,7 +217,7 @@ class BatchRunner:
 
     def _event_if_possible(self, work: Work) -> JsonObject | None:
         try:
-            return self._event(work.records)
+            return self._event(work.records).wire()
         except Exception:  # noqa: BLE001 (that is why these records are given up)
             return None
 

@@ -33,9 +33,12 @@ from eventflow import (
     on_sqs_batch,
 )
 from eventflow.errors import EventValidationError
+from eventflow.events.sqs import SQS, SqsCodec
 from eventflow.model.context import FunctionEnvironment
 from eventflow.model.records import QueueRecord
+from eventflow.plan.batch_event import BatchEvent
 from eventflow.plan.endpoint import Endpoint
+from eventflow.plan.endpoints import UNKNOWN_IDENTITY
 from eventflow.plan.http_request import HttpRequest
 from eventflow.plan.record_batches import batch_endpoint
 from eventflow.testing import events
@@ -374,7 +377,76 @@ def test_batches_have_no_payload_of_their_own() -> None:
     def handler(order: Order) -> None: ...
 
     [problem] = mistakes(handler)
-    assert "Order cannot be made from this source's events (SqsEvent, dict, or Context)" in problem
+    offers = "(SqsEvent, a list of what a single record can be, dict, or Context)"
+    assert f"Order cannot be made from this source's events {offers}" in problem
+
+
+def test_a_batch_is_a_list_of_what_a_record_can_be() -> None:
+    @on_sqs_batch("q")
+    def orders(items: list[Order], batch: SqsEvent) -> Any:
+        return items, len(batch.records)
+
+    @on_sqs_batch("q")
+    def texts(items: list[str], context: Context) -> Any:
+        return items
+
+    @on_sqs_batch("q")
+    def records(items: list[SqsRecord[Order]]) -> Any:
+        return [item.payload.id for item in items]
+
+    @on_sqs_batch("q")
+    def raw(items: list[dict[str, Any]]) -> Any:
+        return [item["body"] for item in items]
+
+    bodies = ['{"id": "1", "total": 1}', '{"id": "2", "total": 2}']
+    wire = events.sqs_event(*bodies).to_wire()
+    event = BatchEvent(SQS, SQS.records(wire), UNKNOWN_IDENTITY)
+    for subject in (event, wire):  # read from a queue, and through the Invoke API
+        assert call(orders, subject) == ([Order(id="1", total=1), Order(id="2", total=2)], 2)
+        assert call(texts, subject) == bodies
+        assert call(records, subject) == ["1", "2"]
+        assert call(raw, subject) == bodies
+
+
+def test_a_record_of_a_batch_that_does_not_validate_is_named() -> None:
+    @on_sqs_batch("q")
+    def orders(items: list[Order]) -> None: ...
+
+    event = BatchEvent(SQS, [record('{"id": "1"}')], UNKNOWN_IDENTITY)
+    with pytest.raises(EventValidationError, match=r"the sqs record m-1 is not valid: total: Field required"):
+        call(orders, event)
+
+
+def test_a_hand_written_event_without_records_is_an_invalid_event() -> None:
+    @on_sqs_batch("q")
+    def orders(items: list[Order]) -> None: ...
+
+    with pytest.raises(EventValidationError, match="the event"):
+        call(orders, {"Records": [{}]})
+
+
+def test_an_event_of_a_batch_is_only_built_for_those_who_look() -> None:
+    @on_sqs_batch("q")
+    def texts(items: list[str]) -> Any:
+        return items
+
+    class Unwritten(SqsCodec):
+        def wire_event(self, records: Any, identity: Any) -> Any:
+            raise AssertionError("nobody asked for it")
+
+    assert call(texts, BatchEvent(Unwritten(), [record("a")], UNKNOWN_IDENTITY)) == ["a"]
+    event = BatchEvent(SQS, [record("a")], UNKNOWN_IDENTITY, {"window": {}})
+    assert dict(event) == event.wire() == {"Records": [event["Records"][0]], "window": {}}
+    assert len(event) == 2
+
+
+@pytest.mark.parametrize("annotation", [list[Iterator[int]], list[SqsEvent], list[S3Event], set[str], list])
+def test_a_list_of_what_no_record_can_be_is_a_mistake(annotation: Any) -> None:
+    def handler(items: Any) -> None: ...
+
+    handler.__annotations__["items"] = annotation
+    [problem] = mistakes(on_sqs_batch("q")(handler))
+    assert "cannot be made from this source's events" in problem
 
 
 def test_variadic_parameters_are_a_mistake() -> None:
