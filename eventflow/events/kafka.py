@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Never
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -26,6 +27,7 @@ _ENVELOPE_BYTES: Final = 160
 """Keys and punctuation of a record, and its numbers."""
 _SCHEMA_METADATA: Final = ("keySchemaMetadata", "valueSchemaMetadata")
 _SIGNED_BYTE: Final = len("-128,")
+_topic_size: Final = lru_cache(maxsize=256)(text_size)
 
 
 class KafkaRecord(PayloadModel[PayloadT], Generic[PayloadT]):
@@ -125,22 +127,23 @@ class KafkaCodec:
         return {"partition": record.partition, "offset": record.position}
 
     def record_payload(self, record: StreamRecord) -> UserData:
-        _raise_problem(record)
+        if "problem" in record.attributes:
+            _raise_problem(record)
         return record.data
 
     def filter_view(self, record: StreamRecord, identity: SourceIdentity) -> FilterView:
         return FilterView(record.data, _metadata(record))
 
     def size(self, record: StreamRecord) -> int:
-        headers = record.attributes["headers"]
-        return (
-            _ENVELOPE_BYTES
-            + text_size(record.attributes["topic"])
-            + len(record.attributes["timestampType"])
-            + base64_size(_as_bytes(record.key))
-            + base64_size(record.data)
-            + sum(text_size(name) + _SIGNED_BYTE * len(value) + 8 for name, value in headers)
-        )
+        attributes, key, data = record.attributes, record.key, record.data
+        size: int = _ENVELOPE_BYTES + _topic_size(attributes["topic"]) + len(attributes["timestampType"])
+        if data:
+            size += base64_size(data)
+        if key:
+            size += base64_size(key if isinstance(key, bytes) else key.encode())
+        if attributes["headers"]:
+            size += sum(text_size(name) + _SIGNED_BYTE * len(value) + 8 for name, value in attributes["headers"])
+        return size
 
 
 KAFKA = KafkaCodec()
@@ -148,18 +151,19 @@ KAFKA = KafkaCodec()
 
 def _metadata(record: StreamRecord) -> JsonObject:
     """The record without its value."""
-    attributes = record.attributes
-    _raise_problem(record)
+    _, offset, key, _, timestamp, attributes = record
+    if "problem" in attributes:
+        _raise_problem(record)
     wire: JsonObject = {
         "topic": attributes["topic"],
         "partition": attributes["partition"],
-        "offset": record.position,
-        "timestamp": round(record.timestamp * 1000),
+        "offset": offset,
+        "timestamp": round(timestamp * 1000),
         "timestampType": attributes["timestampType"],
     }
-    key = _as_bytes(attributes.get("key", record.key))
+    key = attributes.get("key", key)
     if key is not None:
-        wire["key"] = encode_base64(key)
+        wire["key"] = encode_base64(key if isinstance(key, bytes) else key.encode())
     for name in _SCHEMA_METADATA:
         if name in attributes:
             wire[name] = dict(attributes[name])
@@ -167,9 +171,8 @@ def _metadata(record: StreamRecord) -> JsonObject:
     return wire
 
 
-def _raise_problem(record: StreamRecord) -> None:
-    if "problem" in record.attributes:
-        raise EventValidationError("the Kafka record", [("", record.attributes["problem"])])
+def _raise_problem(record: StreamRecord) -> Never:
+    raise EventValidationError("the Kafka record", [("", record.attributes["problem"])])
 
 
 def _read_record(partition: str, record: JsonObject) -> StreamRecord:
@@ -198,7 +201,3 @@ def _signed(data: bytes) -> list[int]:
 
 def _unsigned(numbers: Iterable[int] | None) -> bytes:
     return bytes(number & 0xFF for number in numbers or ())
-
-
-def _as_bytes(key: str | bytes | None) -> bytes | None:
-    return key.encode() if isinstance(key, str) else key

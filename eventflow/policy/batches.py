@@ -81,11 +81,31 @@ class BatchBuilder(Generic[T]):
         if self._bytes + size > self._limits.maximum_bytes:
             self._refused = True
             return False
-        if self.flush_at is None or (not self._records and self.flush_at <= now):
-            self.flush_at = now + self._limits.window_seconds
+        self._begin(now)
         self._records.append(record)
         self._bytes += size
         return True
+
+    def fill(self, records: Sequence[T], size: Callable[[T], int], *, now: float) -> int:
+        """Take in the first of ``records``, as many as fit; returns how many. At the first that fits no batch it
+        stops, too."""
+        chosen = records[: max(0, self._limits.batch_size - len(self._records))]
+        total = sum(map(size, chosen))
+        if chosen and self._bytes + total <= self._limits.maximum_bytes:
+            self._begin(now)
+            self._records += chosen
+            self._bytes += total
+            return len(chosen)
+        for count, record in enumerate(chosen):
+            weight = size(record)
+            if self._limits.oversized(weight) or not self.add(record, weight, now=now):
+                return count
+        return len(chosen)
+
+    def _begin(self, now: float) -> None:
+        """Open the window with a record, unless it is open."""
+        if self.flush_at is None or (not self._records and self.flush_at <= now):
+            self.flush_at = now + self._limits.window_seconds
 
     def is_due(self, *, now: float) -> bool:
         """Whether the batch should be sent: it holds something, and it is full or its window has ended."""

@@ -66,6 +66,19 @@ class Watermark:
         running.remove(position)
         if order[0] != position:
             return None
+        self.position = order.popleft()
+        if order and order[0] not in running:
+            return self._move()
+        return position
+
+    def done_together(self, positions: Sequence[Position]) -> Position | None:
+        """The same for many records at once."""
+        self.running.difference_update(positions)
+        return self._move()
+
+    def _move(self) -> Position | None:
+        running, order = self.running, self._order
+        moved: Position | None = None
         while order and order[0] not in running:
-            self.position = order.popleft()
-        return self.position
+            moved = self.position = order.popleft()
+        return moved

@@ -6,7 +6,6 @@ Source: Lambda guide: with-kinesis: parallelization factor, batching.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -19,6 +18,8 @@ from eventflow.runtime.streams.batch_runner import BatchRunner
 from eventflow.runtime.streams.window import GRACE_SECONDS, TumblingWindow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from anyio.abc import TaskStatus
 
     from eventflow.model.records import Assignment, StreamRecord
@@ -71,9 +72,13 @@ class BatchLanes:
             for lane in self._lanes:
                 tasks.start_soon(lane.run)
 
-    def push(self, record: StreamRecord) -> None:
-        """The next record of the partition that passes the filters."""
-        self._lanes[lane_of(record.key, len(self._lanes))].push(record)
+    def push(self, records: Iterable[StreamRecord]) -> None:
+        """The next records of the partition that pass the filters."""
+        if len(self._lanes) == 1:
+            self._lanes[0].inbox.extend(records)
+            return
+        for record in records:
+            self._lanes[lane_of(record.key, len(self._lanes))].inbox.append(record)
 
     def turn_over(self, reached: float, *, caught_up: bool) -> None:
         """A read is over. Everything that arrived before ``reached`` (epoch seconds) has been read; ``caught_up``
@@ -111,13 +116,11 @@ class _Lane:
             window_seconds=batch.maximum_batching_window_seconds,
         )
         self._builder: BatchBuilder[StreamRecord] = BatchBuilder(self._limits)
-        self._inbox: deque[tuple[StreamRecord, int]] = deque()
+        self.inbox: list[StreamRecord] = []
+        """What comes next; ``look`` tells of it."""
         self._reached = 0.0
         self._closed = False
         self._awake = asyncio.Event()
-
-    def push(self, record: StreamRecord) -> None:
-        self._inbox.append((record, self._run.size(record)))
 
     def look(self, reached: float, *, caught_up: bool) -> None:
         """See what to do after a read."""
@@ -153,16 +156,18 @@ class _Lane:
 
     def _fill(self) -> bool:
         """Move records into the batch; true if the next one has to wait until the batch is gone."""
-        now = anyio.current_time()
-        while self._inbox:
-            record, size = self._inbox[0]
-            if self._limits.oversized(size) or (self._window and not self._window.accepts(record.timestamp)):
+        now, inbox, window = anyio.current_time(), self.inbox, self._window
+        while inbox:
+            first = inbox[0].timestamp
+            if window and not window.accepts(first):
                 return True
-            if not self._builder.add(record, size, now=now):
+            # The first record of a window says which others may follow.
+            count = self._builder.fill(inbox[:1] if window else inbox, self._run.size, now=now)
+            if not count:
                 return True
-            if self._window:
-                self._window.enter(record.timestamp)
-            self._inbox.popleft()
+            if window:
+                window.enter(first)
+            del inbox[:count]
         return False
 
     def _is_due(self) -> bool:
@@ -176,9 +181,9 @@ class _Lane:
 
     async def _make_way(self) -> None:
         """The next record can go into no batch as things are: it is too large, or of a later window."""
-        record, size = self._inbox[0]
-        if self._limits.oversized(size):
-            self._inbox.popleft()
+        record = self.inbox[0]
+        if self._limits.oversized(self._run.size(record)):
+            del self.inbox[0]
             await self._runner.give_up_oversized(record)
         else:
             await self._runner.finish_window()

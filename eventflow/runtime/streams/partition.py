@@ -191,8 +191,7 @@ class Partition:
         records: Sequence[StreamRecord] = read.records
         if self._run.filters.patterns:
             records = [record for record in records if self._passes(record)]
-        for record in records:
-            self._lanes.push(record)
+        self._lanes.push(records)
         caught_up = not read.records and not read.behind_seconds
         if read.records or caught_up:
             reached = self._run.clock.time() if caught_up else read.records[-1].timestamp

@@ -13,7 +13,7 @@ from eventflow.policy.lanes import Watermark
 from eventflow.policy.retry import reconnect_backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from eventflow.model.records import Assignment, Position, StreamRecord
     from eventflow.runtime.streams.mapping_run import MappingRun
@@ -88,7 +88,7 @@ class Progress:
     def started(self, records: Sequence[StreamRecord]) -> None:
         """Records were read, in this order."""
         self._watermark.started([record.position for record in records])
-        self._bytes += sum([len(record.data) for record in records if record.data])
+        self._bytes += _bytes_of(records)
 
     def done(self, record: StreamRecord) -> None:
         """A record is done. A commit follows within a second, sooner once nothing is outstanding."""
@@ -98,24 +98,41 @@ class Progress:
             self._bytes -= len(data)
         if moved is not None:
             self.position = moved
-            if not watermark.running:
-                self._hurry.set()
-        if not self._dirty and (moved is not None or self._tells_pending):
-            self._dirty = True
-            self._changed.set()
-        if self._reader_waits and self._bytes <= self._roomy_bytes and len(watermark.running) <= self._roomy_records:
-            self._room.set()
+            if not self._dirty or not watermark.running:
+                self._tell()
+        elif self._tells_pending and not self._dirty:
+            self._tell()
+        if self._reader_waits:
+            self._look_for_room()
 
-    def settle(self, records: Iterable[StreamRecord], *, state: str | None = None) -> None:
+    def settle(self, records: Sequence[StreamRecord], *, state: str | None = None) -> None:
         """A batch is done, and ``state`` goes with it; they are committed as soon as a commit may be."""
-        for record in records:
-            self.done(record)
+        self._bytes -= _bytes_of(records)
+        moved = self._watermark.done_together([record.position for record in records])
+        if moved is not None:
+            self.position = moved
+        if moved is not None or self._tells_pending:
+            self._tell()
+        if self._reader_waits:
+            self._look_for_room()
         if state != self.state:
             self.state = state
             self._dirty = self.position is not None
             self._changed.set()
         if self._dirty:
             self._hurry.set()
+
+    def _tell(self) -> None:
+        """There is something to commit, and no reason to wait if nothing is outstanding."""
+        if not self._dirty:
+            self._dirty = True
+            self._changed.set()
+        if not self._watermark.running:
+            self._hurry.set()
+
+    def _look_for_room(self) -> None:
+        if self._bytes <= self._roomy_bytes and len(self._watermark.running) <= self._roomy_records:
+            self._room.set()
 
     async def room(self) -> None:
         """Return once more may be read. One reader waits at a time."""
@@ -188,3 +205,7 @@ class Progress:
         return Checkpoint(
             position=position, state=self.state, reached=watermark.reached, pending=frozenset(watermark.running)
         )
+
+
+def _bytes_of(records: Sequence[StreamRecord]) -> int:
+    return sum([len(record.data) for record in records if record.data])

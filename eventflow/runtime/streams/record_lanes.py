@@ -13,12 +13,14 @@ from eventflow.model import limits
 from eventflow.model.destinations import Condition
 from eventflow.model.outcome import Succeeded, Throttled
 from eventflow.policy.retry import stream_backoff
-from eventflow.runtime.dispatch import Dispatcher
+from eventflow.runtime.dispatch import Dispatcher, Line
 from eventflow.runtime.failure_log import log_failure
 from eventflow.runtime.streams.failure_records import BatchSpan, GivenUp
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskStatus
+    from collections.abc import Iterable
+
+    from anyio.abc import TaskGroup, TaskStatus
 
     from eventflow.model.json import JsonObject
     from eventflow.model.outcome import FunctionError
@@ -70,22 +72,24 @@ class RecordLanes:
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Work until closed and finished, or told to stop."""
         async with anyio.create_task_group() as workers:
-            self._dispatcher: Dispatcher[StreamRecord] = Dispatcher(
-                self._handle, workers=self._workers, capacity=self._capacity, tasks=workers
-            )
+            lanes = self._lanes = self._start(workers)
             task_status.started()
             try:
                 await self._closed.wait()
                 with self._pauses.interruptible():
-                    await self._dispatcher.quiet()
+                    await lanes.quiet()
             finally:
-                self._dispatcher.abandon()
-            await self._dispatcher.quiet()
+                lanes.abandon()
+            await lanes.quiet()
             workers.cancel_scope.cancel()
 
-    def push(self, record: StreamRecord) -> None:
-        """The next record of the partition that passes the filters."""
-        self._dispatcher.push(record, record.key if self._workers > 1 else self._partition)
+    def push(self, records: Iterable[StreamRecord]) -> None:
+        """The next records of the partition that pass the filters."""
+        if isinstance(self._lanes, Line):
+            self._lanes.push(records)
+            return
+        for record in records:
+            self._lanes.push(record, record.key)
 
     def turn_over(self, reached: float, *, caught_up: bool) -> None:
         """A read is over."""
@@ -96,6 +100,11 @@ class RecordLanes:
     def close(self) -> None:
         """No record comes any more."""
         self._closed.set()
+
+    def _start(self, tasks: TaskGroup) -> Line[StreamRecord] | Dispatcher[StreamRecord]:
+        if self._workers == 1:
+            return Line(self._handle, tasks=tasks)
+        return Dispatcher(self._handle, workers=self._workers, capacity=self._capacity, tasks=tasks)
 
     async def _handle(self, record: StreamRecord) -> float | None:
         """One attempt. ``None`` when the record is over with, or the seconds until its next attempt."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import anyio
 
-from eventflow.runtime.dispatch import Dispatcher
+from eventflow.runtime.dispatch import Dispatcher, Line
 
 
 async def test_a_paused_item_blocks_its_key_and_no_worker() -> None:
@@ -59,3 +61,88 @@ async def test_abandoning_an_empty_dispatcher_leaves_it_quiet() -> None:
         dispatcher.abandon()
         await dispatcher.quiet()
         assert dispatcher.held == 0
+
+
+async def test_a_paused_item_holds_up_the_whole_line() -> None:
+    finished: list[tuple[str, float]] = []
+
+    async def run(item: str) -> float | None:
+        if item == "slow" and anyio.current_time() < 10:
+            return 4.0
+        await anyio.sleep(1)
+        finished.append((item, anyio.current_time()))
+        return None
+
+    async with anyio.create_task_group() as tasks:
+        line = Line(run, tasks=tasks)
+        line.push(["first", "slow"])
+        await anyio.sleep(2)
+        line.push(["last"])
+        await line.quiet()
+        assert finished == [("first", 1.0), ("slow", 14.0), ("last", 15.0)]
+        line.push(["later"])
+        await line.quiet()
+        assert finished[-1] == ("later", 16.0)
+        tasks.cancel_scope.cancel()
+
+
+async def test_an_abandoned_line_finishes_what_runs_and_no_more() -> None:
+    started: list[str] = []
+    release = anyio.Event()
+
+    async def run(item: str) -> float | None:
+        started.append(item)
+        await release.wait()
+        return 1.0
+
+    async with anyio.create_task_group() as tasks:
+        line = Line(run, tasks=tasks)
+        line.push(["runs", "behind"])
+        await anyio.sleep(1)
+        line.abandon()
+        with anyio.move_on_after(1) as waiting:
+            await line.quiet()
+        assert waiting.cancelled_caught
+        release.set()
+        await line.quiet()
+        await anyio.sleep(100)
+        assert started == ["runs"]
+        tasks.cancel_scope.cancel()
+
+
+async def test_an_abandoned_line_does_not_wait_for_what_is_paused() -> None:
+    started: list[float] = []
+
+    async def run(item: str) -> float | None:
+        started.append(anyio.current_time())
+        return 60.0
+
+    async with anyio.create_task_group() as tasks:
+        line = Line(run, tasks=tasks)
+        line.push(["paused", "behind"])
+        await anyio.sleep(1)
+        line.abandon()
+        await line.quiet()
+        assert anyio.current_time() == 1
+        await anyio.sleep(100)
+        assert started == [0.0]
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_line_survives_an_item_that_cancels_its_task() -> None:
+    ran: list[str] = []
+
+    async def run(item: str) -> None:
+        if item == "suicidal":
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+        await anyio.sleep(1)
+        ran.append(item)
+
+    async with anyio.create_task_group() as tasks:
+        line = Line[str](run, tasks=tasks)
+        line.push(["suicidal", "next"])
+        await line.quiet()
+        assert ran == ["next"]
+        tasks.cancel_scope.cancel()

@@ -176,3 +176,21 @@ def test_every_moment_is_in_its_window(timestamp: float, length: int) -> None:
     start, end = window_of(timestamp, length)
     assert start <= timestamp < end
     assert (start % length, end - start) == (0, length)
+
+
+@given(st.lists(st.integers(0, 120), max_size=12), st.integers(1, 6), st.integers(0, 3))
+def test_filling_is_adding_one_by_one(sizes: list[int], batch_size: int, already: int) -> None:
+    filled = builder(batch_size=batch_size, window_seconds=7)
+    added = builder(batch_size=batch_size, window_seconds=7)
+    for one in (filled, added):
+        for number in range(min(already, batch_size)):
+            one.add(f"before {number}", 10, now=1)
+    count = filled.fill([str(size) for size in sizes], int, now=9)
+    expected = 0
+    for size in sizes:
+        if size > 100 or not added.add(str(size), size, now=9):
+            break
+        expected += 1
+    assert count == expected
+    assert (filled.bytes, filled.is_full, filled.flush_at) == (added.bytes, added.is_full, added.flush_at)
+    assert filled.take() == added.take()

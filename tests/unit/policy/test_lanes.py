@@ -113,3 +113,17 @@ class WatermarkMachine(RuleBasedStateMachine):
 
 
 TestWatermark = WatermarkMachine.TestCase
+
+
+@given(st.lists(st.integers(0, 8), max_size=10), st.lists(st.integers(0, 8), max_size=4))
+def test_done_together_is_done_one_by_one(together: list[int], before: list[int]) -> None:
+    marks = Watermark(), Watermark()
+    for mark in marks:
+        mark.started([1, 3, 2, 5, 4])
+        for position in before:
+            mark.done(position)
+    moved = marks[0].done_together(together)
+    singly = [marks[1].done(position) for position in together]
+    assert moved == next((position for position in reversed(singly) if position is not None), None)
+    assert marks[0].position == marks[1].position
+    assert marks[0].running == marks[1].running
