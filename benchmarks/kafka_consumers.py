@@ -30,8 +30,10 @@ BATCH_MODELS: Final = "FastStream, batch, models"
 OUR_RECORDS: Final = "eventflow, on_kafka"
 OUR_KEYS: Final = "eventflow, on_kafka, 10 at a time by key"
 OUR_RECORD_MODELS: Final = "eventflow, on_kafka, models"
-OUR_BATCHES: Final = "eventflow, on_kafka_batch, dict"
+OUR_BATCHES: Final = "eventflow, on_kafka_batch"
 OUR_BATCH_MODELS: Final = "eventflow, on_kafka_batch, models"
+OUR_EVENTS: Final = "eventflow, on_kafka_batch, dict"
+OUR_EVENT_MODELS: Final = "eventflow, on_kafka_batch, KafkaEvent"
 TOPIC_VARIABLE: Final = "BENCHMARK_TOPIC"
 SERVERS_VARIABLE: Final = "BENCHMARK_SERVERS"
 BATCH: Final = 500
@@ -89,6 +91,22 @@ async def eventflow_record_models(meter: Meter) -> None:
 
 async def eventflow_batches(meter: Meter) -> None:
     @on_kafka_batch(topic(), consumer_group=group(), batch_size=BATCH)
+    async def handle(values: list[bytes]) -> None:
+        meter.add(len(values))
+
+    await run_eventflow(handle, meter, **kafka())
+
+
+async def eventflow_batch_models(meter: Meter) -> None:
+    @on_kafka_batch(topic(), consumer_group=group(), batch_size=BATCH)
+    async def handle(orders: list[Order]) -> None:
+        meter.add(len(orders))
+
+    await run_eventflow(handle, meter, **kafka())
+
+
+async def eventflow_events(meter: Meter) -> None:
+    @on_kafka_batch(topic(), consumer_group=group(), batch_size=BATCH)
     async def handle(event: dict[str, Any]) -> None:
         for records in event["records"].values():
             meter.add(len(records))
@@ -96,7 +114,7 @@ async def eventflow_batches(meter: Meter) -> None:
     await run_eventflow(handle, meter, **kafka())
 
 
-async def eventflow_batch_models(meter: Meter) -> None:
+async def eventflow_event_models(meter: Meter) -> None:
     @on_kafka_batch(topic(), consumer_group=group(), batch_size=BATCH)
     async def handle(event: KafkaEvent[Order]) -> None:
         meter.add(len([record.payload for record in event.all_records]))
@@ -209,6 +227,8 @@ CONSUMERS: Final[Mapping[str, Consumer]] = {
     OUR_RECORD_MODELS: eventflow_record_models,
     OUR_BATCHES: eventflow_batches,
     OUR_BATCH_MODELS: eventflow_batch_models,
+    OUR_EVENTS: eventflow_events,
+    OUR_EVENT_MODELS: eventflow_event_models,
     SINGLE: faststream_single,
     SINGLE_MODELS: faststream_single_models,
     "FastStream, batch": faststream_batch,
