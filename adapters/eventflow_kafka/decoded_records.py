@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 def keep_as_decoded(consumer: AIOKafkaConsumer) -> None:
     """Records that ``consumer`` fetches from now on have no topic, partition and sizes. Call it once it has started."""
-    consumer._fetcher._records = _Fetched()
+    fetcher = getattr(consumer, "_fetcher", None)
+    if isinstance(getattr(fetcher, "_records", None), dict):
+        vars(fetcher)["_records"] = _Fetched()
 
 
 class _Fetched(dict["TopicPartition", Any]):
     """What a consumer has fetched and nobody has taken yet: results and errors."""
 
     def __setitem__(self, partition: TopicPartition, fetched: Any) -> None:
-        if isinstance(fetched, FetchResult):
+        if isinstance(fetched, FetchResult) and hasattr(fetched, "_partition_records"):
             fetched._partition_records._consumer_record = _as_decoded
         super().__setitem__(partition, fetched)
 

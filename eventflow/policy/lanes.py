@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eventflow.model.records import Position
+
+CROWDED: Final = 1_000
+"""Positions behind one that does not end, from which on those that no longer matter are forgotten."""
 
 
 def lane_of(key: str | bytes | None, lanes: int) -> int:
@@ -45,6 +48,11 @@ class Watermark:
         return len(self.running)
 
     @property
+    def remembered(self) -> int:
+        """How many positions are kept: at most some multiple of those that run, however long one of them does."""
+        return len(self._order)
+
+    @property
     def reached(self) -> Position | None:
         """The last position that was started, while anything is outstanding."""
         return self._order[-1] if self._order else None
@@ -56,6 +64,8 @@ class Watermark:
             positions = [position for position in positions if position not in running]
         running.update(positions)
         self._order.extend(positions)
+        if len(self._order) > CROWDED and len(self._order) > 4 * len(running):
+            self._forget_passed()
 
     def done(self, position: Position) -> Position | None:
         """A record is settled. Returns the watermark if it moved. Repeating it, or naming a record that was not
@@ -75,6 +85,19 @@ class Watermark:
         """The same for many records at once."""
         self.running.difference_update(positions)
         return self._move()
+
+    def _forget_passed(self) -> None:
+        """Of what is done, only the last before each running one can still become the watermark."""
+        kept: deque[Position] = deque()
+        follows_done = False
+        for position in self._order:
+            is_done = position not in self.running
+            if is_done and follows_done:
+                kept[-1] = position
+            else:
+                kept.append(position)
+            follows_done = is_done
+        self._order = kept
 
     def _move(self) -> Position | None:
         running, order = self.running, self._order

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from eventflow.policy.lanes import Watermark, lane_of
+from eventflow.policy import lanes
+from eventflow.policy.lanes import CROWDED, Watermark, lane_of
 
 
 @given(st.text() | st.binary(), st.integers(1, 100))
@@ -79,6 +81,17 @@ def test_a_record_that_runs_again_holds_the_watermark_again() -> None:
     assert mark.done(2) == 2
 
 
+def test_what_finishes_behind_a_record_that_never_does_is_forgotten() -> None:
+    mark = Watermark()
+    mark.started(["stuck"])
+    for number in range(10 * CROWDED):
+        mark.started([number])
+        assert mark.done(number) is None
+    assert mark.remembered <= CROWDED + 1
+    assert mark.reached == 10 * CROWDED - 1
+    assert mark.done("stuck") == 10 * CROWDED - 1
+
+
 class WatermarkMachine(RuleBasedStateMachine):
     """Records are read in order and finish in any order."""
 
@@ -113,6 +126,11 @@ class WatermarkMachine(RuleBasedStateMachine):
 
 
 TestWatermark = WatermarkMachine.TestCase
+
+
+def test_a_crowded_watermark_is_no_less_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "CROWDED", 2)
+    run_state_machine_as_test(WatermarkMachine)
 
 
 @given(st.lists(st.integers(0, 8), max_size=10), st.lists(st.integers(0, 8), max_size=4))
