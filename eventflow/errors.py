@@ -12,6 +12,13 @@ EventflowError
 │   ├── InvalidParameterValueError
 │   ├── RequestTooLargeError
 │   ├── ThrottledError
+│   ├── InvocationDeniedError       the caller may not invoke the function
+│   ├── SignatureError              the caller is not known, or its signature is not right
+│   │   ├── MissingAuthenticationTokenError
+│   │   ├── IncompleteSignatureError
+│   │   ├── InvalidSignatureError
+│   │   ├── UnrecognizedClientError
+│   │   └── ExpiredTokenError
 │   └── ServiceError
 ├── NotAuthenticError               a request is not from whom it claims to be from, or not of now
 └── AdapterError                    an adapter could not do what it was asked
@@ -161,6 +168,63 @@ class ThrottledError(InvocationError):
     def __init__(self, reason: str) -> None:
         super().__init__("Rate Exceeded.")
         self.reason = reason
+
+
+class InvocationDeniedError(InvocationError):
+    """The caller is known, and no policy lets it invoke the function."""
+
+    code, status, message_key = "AccessDeniedException", 403, "Message"
+
+    def __init__(self, principal: str, function_arn: str, reason: str) -> None:
+        super().__init__(
+            f"User: {principal} is not authorized to perform: lambda:InvokeFunction on resource: {function_arn} "
+            f"because {reason}"
+        )
+
+
+class SignatureError(InvocationError):
+    """A request's signature does not say who sent it. The text never holds the signature.
+
+    Source: Lambda API: common errors.
+    """
+
+    status = 403
+
+
+class MissingAuthenticationTokenError(SignatureError):
+    """The request is not signed."""
+
+    code = "MissingAuthenticationTokenException"
+
+
+class IncompleteSignatureError(SignatureError):
+    """The parts of a signature are not all there, or cannot be read."""
+
+    code = "IncompleteSignatureException"
+
+
+class InvalidSignatureError(SignatureError):
+    """The signature is not that of this request, of this place, or of now."""
+
+    code = "InvalidSignatureException"
+
+
+class UnrecognizedClientError(SignatureError):
+    """No caller has this access key, or not with this session token."""
+
+    code = "UnrecognizedClientException"
+
+    def __init__(self) -> None:
+        super().__init__("The security token included in the request is invalid.")
+
+
+class ExpiredTokenError(SignatureError):
+    """The access key was a temporary one."""
+
+    code = "ExpiredTokenException"
+
+    def __init__(self) -> None:
+        super().__init__("The security token included in the request is expired")
 
 
 class ServiceError(InvocationError):

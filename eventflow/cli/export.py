@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,11 +16,13 @@ from eventflow.cli.options import (
     quiet_log_level_option,
     target_options,
 )
+from eventflow.errors import ConfigurationError, Problem
+from eventflow.model.permissions import INVOKE_FUNCTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from eventflow.plan.plan import Plan
     from eventflow.ports import Statement
 
 
@@ -33,9 +36,9 @@ def export() -> None:
 @environment_option
 @click.option(
     "--role",
-    type=click.Choice(["runtime", "provisioning"]),
+    type=click.Choice(["runtime", "provisioning", "caller"]),
     default="runtime",
-    help="Whose policy: the identity that runs the app, or the one that provisions it.",
+    help="Whose policy: the identity that runs the app, the one that provisions it, or one that invokes its functions.",
 )
 @quiet_log_level_option
 def iam(*, target: str, app_dir: Path, factory: bool, env: str | None, role: str, log_level: str) -> None:
@@ -44,11 +47,14 @@ def iam(*, target: str, app_dir: Path, factory: bool, env: str | None, role: str
     No service is asked. Every wildcard is reported on stderr with its reason.
     """
     from eventflow.cli.event_loop import run_async
-    from eventflow.run.managing import permissions
+    from eventflow.run.managing import permissions as permissions_of
 
     plan = load_target(target, app_dir=app_dir, factory=factory).freeze(load_named_environment(env))
-    found = run_async(permissions, plan)
-    statements = found.runtime if role == "runtime" else found.provisioning
+    if role == "caller":
+        statements: Sequence[Statement] = (_calling(plan),)
+    else:
+        found = run_async(permissions_of, plan)
+        statements = found.runtime if role == "runtime" else found.provisioning
     click.echo(json.dumps(_policy(statements), indent=2))
     for statement in statements:
         if statement.wildcard is not None:
@@ -93,6 +99,70 @@ def openapi(
     click.echo(json.dumps(found.document, indent=2, ensure_ascii=False))
     for line in found.left_out:
         click.echo(f"{click.style('left out:', fg='yellow', bold=True)} {line}", err=True)
+
+
+@export.command(context_settings=SETTINGS, short_help="The resource policies of an app's functions.")
+@target_options()
+@environment_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["add-permission", "cloudformation"]),
+    default="add-permission",
+    help="Requests of Lambda's AddPermission, or the resources of a CloudFormation template.",
+)
+@quiet_log_level_option
+def permissions(*, target: str, app_dir: Path, factory: bool, env: str | None, form: str, log_level: str) -> None:
+    """Print, as JSON, which services may invoke the functions of TARGET in an environment, and on whose behalf.
+
+    The statements are those that the decorators imply, and those of the environment. Each request is what
+    aws lambda add-permission --cli-input-json takes; its StatementId is made of the rest.
+    """
+    from eventflow.cli.statements import as_requests, as_template
+    from eventflow.plan.permissions import grants
+
+    plan = load_target(target, app_dir=app_dir, factory=factory).freeze(load_named_environment(env))
+    _check_account(plan)
+    found = [grant.permission for grant in grants(plan)]
+    click.echo(json.dumps(as_template(found) if form == "cloudformation" else as_requests(found), indent=2))
+
+
+def _check_account(plan: Plan) -> None:
+    """Raises ConfigurationError if a statement would let in another account's resources, or nobody's."""
+    if not plan.environment.has_account:
+        where = f"environment {plan.environment.name}"
+        hint = "set account_id in the environment, or EVENTFLOW_ACCOUNT_ID"
+        problem = Problem(where=where, field="account_id", message="is missing: statements name it", hint=hint)
+        raise ConfigurationError([problem])
+
+
+def _calling(plan: Plan) -> Statement:
+    """What an identity has to be allowed that invokes the functions of an app."""
+    from eventflow.ports import Statement
+
+    environment = plan.environment
+    arns = [environment.function_arn(name) for name in plan.functions]
+    reason = None
+    if not environment.has_account:
+        arns = [arn.replace(f":{environment.account_id}:", ":*:") for arn in arns]
+        reason = "the account is not known: set account_id in the environment"
+    return Statement(sid="InvokeFunctions", actions=(INVOKE_FUNCTION,), resources=tuple(arns), wildcard=reason)
+
+
+@export.command(context_settings=SETTINGS, short_help="A function for Lambda that forwards its events to eventflow.")
+def forwarder() -> None:
+    """Print the Python file of a function that hands events of Lambda's to a running eventflow, and answers back.
+
+    It needs nothing but what Lambda's Python runtimes bring. What it is told by variables is said in it.
+    """
+    from importlib.metadata import entry_points
+    from importlib.util import find_spec
+
+    [document] = entry_points(group="eventflow.documents", name="forwarder")
+    spec = find_spec(document.module)
+    assert spec is not None
+    assert spec.origin is not None
+    click.echo(Path(spec.origin).read_text(encoding="utf-8"), nl=False)
 
 
 def _policy(statements: Sequence[Statement]) -> dict[str, Any]:

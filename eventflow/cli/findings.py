@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from eventflow.cli import embedded
 from eventflow.cli.description import takes_asynchronous_events
+from eventflow.cli.serve_options import is_local
 from eventflow.model.destinations import Service
 from eventflow.model.invocation import InvocationType
 from eventflow.model.mapping import StreamMapping
+from eventflow.model.permissions import AuthType, is_service
+from eventflow.policy.permissions import account_of, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from eventflow.cli.serve_options import InvokeAccess
     from eventflow.model.destinations import Destination
     from eventflow.model.function import FunctionDefinition
     from eventflow.model.mapping import QueueMapping
     from eventflow.model.trigger import Trigger
     from eventflow.plan.plan import Plan, QueuePlan
+
+OPEN_INVOKE_API: Final = "open-invoke-api"
 
 _RETRY_DELAYS: Final = (60, 180)
 """Seconds after the first attempt at which the second and the third are due. Source: Lambda guide:
@@ -52,6 +59,16 @@ class Rule:
 def find(plan: Plan) -> list[Finding]:
     """Every finding of every rule."""
     return [Finding(rule.id, *found) for rule in RULES for found in rule.look(plan)]
+
+
+def find_open_invoke_api(host: str, access: InvokeAccess) -> list[Finding]:
+    """What is wrong with an Invoke API that is served at ``host``: others reach it, and nobody asks who they are."""
+    if not access.invoke_api or access.auth_type is AuthType.AWS_IAM or is_local(host):
+        return []
+    message = "whoever reaches it may invoke every function"
+    return [
+        Finding(OPEN_INVOKE_API, f"the Invoke API at {host}", message, "give callers access keys, and let them sign")
+    ]
 
 
 def _definitions(plan: Plan) -> list[FunctionDefinition]:
@@ -241,6 +258,46 @@ def _caller_timeout(plan: Plan) -> Iterator[Found]:
                 yield _where(definition, trigger), message, mend
 
 
+def _permission_for_anybody(plan: Plan) -> Iterator[Found]:
+    for permission in plan.environment.permissions:
+        if permission.principal == "*" and not permission.has_conditions:
+            message = "lets in whoever has an access key, of any account"
+            yield f"a permission for {permission.function}", message, "name a principal, or a source_arn"
+
+
+def _permission_without_source(plan: Plan) -> Iterator[Found]:
+    for permission in plan.environment.permissions:
+        if is_service(permission.principal) and not permission.has_conditions:
+            message = f"lets {permission.principal} in on behalf of anybody, other accounts included"
+            yield f"a permission for {permission.function}", message, "add source_arn, and source_account for a bucket"
+
+
+def _permission_for_no_function(plan: Plan) -> Iterator[Found]:
+    for permission in plan.environment.permissions:
+        if permission.function not in plan.functions:
+            message = f"the app has no function {permission.function!r}"
+            yield f"a permission for {permission.principal}", message, f"known: {', '.join(plan.functions)}"
+
+
+def _key_without_permission(plan: Plan) -> Iterator[Found]:
+    """Keys of services and of other accounts, which may invoke nothing by themselves."""
+    from eventflow.plan.permissions import grants  # few environments have keys
+
+    statements = [grant.permission for grant in grants(plan)] if plan.environment.callers else []
+    for key in plan.environment.callers:
+        account_id = plan.environment.account_id
+        theirs = key.is_service or account_of(key.principal) != account_id
+        if theirs and not any(names(item.principal, key.principal, account_id) for item in statements):
+            message = f"no permission lets {key.principal} in, so the key invokes nothing"
+            yield f"access key {key.id}", message, f"add [[environments.{plan.environment.name}.permissions]]"
+
+
+def _expired_key(plan: Plan) -> Iterator[Found]:
+    for key in plan.environment.callers:
+        if key.expires_at is not None and key.expires_at <= time.time():
+            yield f"access key {key.id}", "has expired", "make a new one, or remove it"
+
+
 RULES: Final = (
     Rule("no-failure-destination", _no_failure_destination),
     Rule("no-stream-failure-destination", _no_stream_failure_destination),
@@ -253,5 +310,10 @@ RULES: Final = (
     Rule("never-runs", _never_runs),
     Rule("concurrency-above-reserved", _above_reserved),
     Rule("caller-timeout", _caller_timeout),
+    Rule("permission-for-anybody", _permission_for_anybody),
+    Rule("permission-without-source", _permission_without_source),
+    Rule("permission-for-no-function", _permission_for_no_function),
+    Rule("key-without-permission", _key_without_permission),
+    Rule("expired-key", _expired_key),
 )
 """In the order they are reported."""

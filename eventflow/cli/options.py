@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from eventflow.cli.group import DEBUG
+from eventflow.model.permissions import AuthType
 
 if TYPE_CHECKING:
     from eventflow.app import App
@@ -78,6 +79,34 @@ def _log_level(
 
 log_level_option = _log_level("info", _note_debug)
 """Of commands that run functions; they set up logging themselves."""
+
+
+def invoke_options(command: Command) -> Command:
+    """Where the Invoke API is served, and to whom."""
+    for option in (
+        click.option(
+            "--invoke-auth-type",
+            type=_AuthTypeChoice([item.value for item in AuthType], case_sensitive=False),
+            default=None,
+            help="Whether callers of the Invoke API have to sign, with an access key of the environment.  "
+            "[default: AWS_IAM unless only this machine reaches it]",
+            show_default=False,
+        ),
+        click.option(
+            "--invoke-api/--no-invoke-api",
+            default=None,
+            help="Answer Lambda's Invoke API.  [default: if only this machine reaches it, or if there are access keys]",
+        ),
+        click.option("--host", default="127.0.0.1", help="The address to listen on; 0.0.0.0 for every one."),
+    ):
+        command = option(command)
+    return command
+
+
+class _AuthTypeChoice(click.Choice[str]):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return AuthType(super().convert(value, param, ctx))
+
 
 quiet_log_level_option = _log_level("warning", _log_to_stderr)
 """Of commands that look or send: it sets up logging, on standard error."""

@@ -15,12 +15,15 @@ from eventflow.cli.options import (
     target_options,
 )
 from eventflow.cli.output import table
+from eventflow.plan.permissions import grants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from eventflow.cli.description import FunctionDescription, Setting
+    from eventflow.model.permissions import Permission
+    from eventflow.plan.plan import Plan
 
 
 @click.command(context_settings=SETTINGS, short_help="Show how functions are invoked, and by whom.")
@@ -39,6 +42,7 @@ def plan(*, target: str, app_dir: Path, factory: bool, env: str | None, log_leve
     click.echo(f"{frozen.app_name} in environment {environment.name}")
     for function in describe(frozen):
         click.echo("\n".join(_lines(function)))
+    click.echo("\n".join(_access(frozen)))
 
 
 def _lines(function: FunctionDescription) -> Iterator[str]:
@@ -51,6 +55,29 @@ def _lines(function: FunctionDescription) -> Iterator[str]:
         yield f"  {click.style(trigger.decorator, fg='cyan')}  {trigger.model}{adapter}"
         if trigger.settings:
             yield _settings(trigger.settings, indent=4)
+
+
+def _access(plan: Plan) -> Iterator[str]:
+    """Who may invoke functions where requests have to be signed."""
+    callers = plan.environment.callers
+    yield ""
+    if not callers:
+        yield "Invoke API: no access keys, so it is served to this machine only"
+        return
+    yield "Invoke API: other machines have to sign with an access key"
+    rows = [
+        (key.id, key.principal, "by permissions" if key.is_service else ", ".join(key.functions)) for key in callers
+    ]
+    yield table(("access key", "acts as", "may invoke"), rows, indent=2)
+    yield ""
+    statements = [(*_statement(grant.permission), grant.decorator or plan.environment.name) for grant in grants(plan)]
+    if statements:
+        yield table(("permission for", "of", "on behalf of", "from"), statements, indent=2)
+
+
+def _statement(permission: Permission) -> tuple[str, str, str]:
+    conditions = (permission.source_arn, permission.source_account, permission.event_source_token)
+    return permission.principal, permission.function, " ".join(filter(None, conditions)) or "anybody"
 
 
 def _settings(settings: tuple[Setting, ...], *, indent: int) -> str:

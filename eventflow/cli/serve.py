@@ -12,6 +12,7 @@ import click
 from eventflow.cli.options import (
     SETTINGS,
     environment_option,
+    invoke_options,
     log_format_option,
     log_level_option,
     target_options,
@@ -51,14 +52,8 @@ def _serve_options(command: Command) -> Command:
             help="Show the app's HTTP side at /docs, and its OpenAPI document at /openapi.json.  "
             "[default: the environment's docs, or no]",
         ),
-        click.option(
-            "--invoke-api/--no-invoke-api",
-            default=None,
-            help="Answer Lambda's Invoke API, through which whoever reaches the port may invoke any function.  "
-            "[default: if only this machine reaches it]",
-        ),
         click.option("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes a free one."),
-        click.option("--host", default="127.0.0.1", help="The address to listen on; 0.0.0.0 for every one."),
+        invoke_options,
         environment_option,
         target_options(),
     ):

@@ -19,6 +19,7 @@ from eventflow.cli.event_loop import run_async
 from eventflow.cli.failures import ExitCode, expected_errors
 from eventflow.cli.logs import configure_logging, is_text
 from eventflow.cli.options import load_named_environment, load_target
+from eventflow.cli.serve_options import InvokeAccess
 from eventflow.cli.startup import ready_fields, startup_text
 from eventflow.run.runner import RunOptions, Started, run_plan
 from eventflow.runtime.stopping import StopSignal
@@ -46,10 +47,14 @@ def serve_app(options: ServeOptions) -> int:
     )
     environment = load_named_environment(options.env)
     plan = load_target(options.target, app_dir=options.app_dir, factory=options.factory).freeze(environment)
+    access = InvokeAccess.of(
+        options.host, environment, invoke_api=options.invoke_api, auth_type=options.invoke_auth_type
+    )
     run_options = RunOptions(
         host=options.host,
         port=options.port,
-        invoke_api=_is_local(options.host) if options.invoke_api is None else options.invoke_api,
+        invoke_api=access.invoke_api,
+        invoke_auth_type=access.auth_type,
         docs=environment.docs if options.docs is None else options.docs,
         drain_seconds=options.timeout_graceful_shutdown,
         access_log=options.access_log,
@@ -67,11 +72,6 @@ def serve_app(options: ServeOptions) -> int:
     if signals.second is not None:
         _leave_at_once(128 + signals.second)
     return ExitCode.DONE
-
-
-def _is_local(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _culprit(exc: Exception) -> Exception:

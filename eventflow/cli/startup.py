@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import click
 
 from eventflow.cli.embedded import data_of
-from eventflow.cli.output import table
+from eventflow.cli.output import counted, table
+from eventflow.cli.serve_options import is_local
+from eventflow.model.permissions import AuthType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +29,19 @@ def startup_text(plan: Plan, started: Started) -> str:
     facts += [("docs", f"{started.address}/docs")] if started.docs else []
     for name, address in started.edges.items():
         facts.append((name, f"{address} in front of {plan.environment.distributions[name].origin}"))
-    if started.address and not started.invoke_api:
-        facts.append(("Invoke API", "closed; --invoke-api opens it to whoever reaches the address"))
+    if started.address and not is_local(urlsplit(started.address).hostname or ""):
+        facts.append(("Invoke API", _invoke_api(plan, started)))
     lines = ["", table(FUNCTION_HEADER, list(function_rows(plan)), indent=2), ""]
     lines += [f"  {click.style(f'{name:11}', dim=True)}  {value}" for name, value in facts]
     return "\n".join([*lines, "", click.style("  Ctrl-C stops it", dim=True), ""])
+
+
+def _invoke_api(plan: Plan, started: Started) -> str:
+    if not started.invoke_api:
+        return "closed; access keys in the environment open it to callers that sign"
+    if started.invoke_auth_type is AuthType.NONE:
+        return "open to whoever reaches the address"
+    return f"open to callers that sign with one of {counted(len(plan.environment.callers), 'access key')}"
 
 
 def ready_fields(plan: Plan, started: Started) -> dict[str, Any]:
@@ -41,6 +52,7 @@ def ready_fields(plan: Plan, started: Started) -> dict[str, Any]:
         "address": started.address,
         "invoke_api": started.invoke_api,
         "docs": started.docs,
+        "invoke_auth_type": started.invoke_auth_type,
         "data": data_of(plan.environment),
         "functions": list(plan.functions),
         **({"distributions": dict(started.edges)} if started.edges else {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from eventflow.model import limits
 from eventflow.model.destinations import Service
@@ -27,6 +27,22 @@ class InvocationModel(StrEnum):
     SYNCHRONOUS = "synchronous"
     ASYNCHRONOUS = "asynchronous"
     POLLING = "polling"
+
+
+class Invoker(NamedTuple):
+    """The service that calls a function in Lambda, and the resource on whose behalf it does.
+
+    ``service`` and ``resource`` are parts of that resource's ARN, or ``resource`` is the whole of it. A bucket's ARN
+    has neither Region nor account (``regional=False``). Some services say the account besides (``says_account``).
+    Alexa has no resource, but a token. Source: Lambda guide: the permissions of each service.
+    """
+
+    principal: str
+    service: str | None = None
+    resource: str = ""
+    regional: bool = True
+    says_account: bool = False
+    event_source_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +132,11 @@ class Trigger(ABC):
     def destinations(self) -> tuple[Destination, ...]:
         """Destinations that this trigger itself sends to (a mapping's on-failure destination)."""
         return ()
+
+    def invoker(self, resource: str) -> Invoker | None:
+        """Who calls the function in Lambda for this trigger. ``resource`` is :attr:`name`, or what an environment binds
+        it to; ``None`` if no resource policy has to let anybody in, as with what is polled."""
+        return None
 
     @abstractmethod
     def problems(self, where: str) -> Iterator[Problem]:

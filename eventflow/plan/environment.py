@@ -6,7 +6,7 @@ Read from ``eventflow.toml``, or from ``[tool.eventflow]`` in ``pyproject.toml``
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from eventflow.model.edge import Distribution
+    from eventflow.model.permissions import AccessKey, Permission
 
 DEFAULT_ENVIRONMENT: Final = "local"
 DEFAULT_ADAPTER: Final = "local"
 DEFAULT_EVENT_QUEUE: Final = "default"
 REGION_VARIABLES: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
 """Where AWS's own tools look for a region, in this order."""
+UNKNOWN_ACCOUNT: Final = "000000000000"
+KEY_VARIABLE: Final = "EVENTFLOW_ACCESS_KEY_ID"
+"""Makes an access key without a table."""
 _NO_OPTIONS: Final[Mapping[str, Any]] = {}
 
 
@@ -68,6 +72,8 @@ class Environment:
     neither the file nor a variable stated ``region``. Custom resources are answered at
     ``custom_resource_response_hosts`` (``localhost:8080``), too, which is for tests.
     ``distributions`` are those of CloudFront that have an origin here.
+    ``callers`` are who may sign requests to invoke functions, and ``permissions`` are statements of the functions'
+    resource policies.
     """
 
     name: str = DEFAULT_ENVIRONMENT
@@ -81,8 +87,10 @@ class Environment:
     region_is_default: bool = True
     cors: Cors | None = None
     docs: bool = False
-    account_id: str = "000000000000"
+    account_id: str = UNKNOWN_ACCOUNT
     custom_resource_response_hosts: Sequence[str] = ()
+    callers: Sequence[AccessKey] = ()
+    permissions: Sequence[Permission] = ()
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
 
     def binding(self, service: str) -> SourceBinding:
@@ -96,9 +104,19 @@ class Environment:
             return SourceBinding(adapter=queue.adapter, options=queue.options)
         return self.binding(queue.service or "")
 
+    @property
+    def has_account(self) -> bool:
+        """Whether it says whose it is."""
+        return self.account_id != UNKNOWN_ACCOUNT
+
+    @property
+    def partition(self) -> str:
+        """What ARNs of the region begin with, after ``arn:``."""
+        return next((f"aws-{part}" for part in ("cn", "us-gov") if self.region.startswith(f"{part}-")), "aws")
+
     def function_arn(self, function_name: str) -> str:
         """The unqualified ARN of a function."""
-        return f"arn:aws:lambda:{self.region}:{self.account_id}:function:{function_name}"
+        return f"arn:{self.partition}:lambda:{self.region}:{self.account_id}:function:{function_name}"
 
 
 class _Document(NamedTuple):
@@ -137,7 +155,18 @@ def load_environment(
     overrides = _overrides(variables)
     region = next((variables[key] for key in REGION_VARIABLES if variables.get(key)), None)
     stated = {"region": region} if region else {}
-    return _environment(name, {**stated, **table, **overrides}, where, overrides)
+    environment = _environment(name, {**stated, **table, **overrides}, where, overrides)
+    return _with_key_of_variables(environment, variables) if variables.get(KEY_VARIABLE) else environment
+
+
+def _with_key_of_variables(environment: Environment, variables: Mapping[str, str]) -> Environment:
+    from eventflow.plan import access  # few environments say who may call
+
+    problems = [*access.variable_problems(variables, known={caller.id for caller in environment.callers})]
+    if problems:
+        raise ConfigurationError(problems)
+    key = access.key_of_variables(variables, account_id=environment.account_id)
+    return replace(environment, callers=(*environment.callers, key))
 
 
 def _read_document(directory: Path) -> _Document:
@@ -187,6 +216,8 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
     "docs": (bool, "true or false"),
 }
 
+_ACCESS: Final = frozenset({"access_keys", "permissions"})
+
 _CALLERS: Final = (
     *HTTP_SERVICES,
     *AUTHORIZER_SERVICES,
@@ -217,7 +248,7 @@ def _environment(name: str, table: Mapping[str, Any], where: str, overrides: Map
     if problems:
         raise ConfigurationError(problems)
     known = {key: table[key] for key in _TYPES if key in table and key not in ("sources", "cors", "cloudfront")}
-    options = {key: value for key, value in table.items() if key not in (*_TYPES, "event_queue")}
+    options = {key: value for key, value in table.items() if key not in (*_TYPES, *_ACCESS, "event_queue")}
     adapter = table.get("adapter", DEFAULT_ADAPTER)
     sources = {
         service: _source_binding(source, options if source["adapter"] == adapter else _NO_OPTIONS)
@@ -231,6 +262,11 @@ def _environment(name: str, table: Mapping[str, Any], where: str, overrides: Map
         known["distributions"] = {key: distribution(key, own) for key, own in table["cloudfront"].items()}
     if "event_queue" in table:
         known["event_queue"] = EventQueueBinding.parse(table["event_queue"])
+    if table.keys() & _ACCESS:
+        from eventflow.plan import access
+
+        known["callers"] = access.access_keys(table.get("access_keys", {}))
+        known["permissions"] = access.permissions(table.get("permissions", []))
     return Environment(name=name, options=options, sources=sources, region_is_default="region" not in table, **known)
 
 
@@ -258,6 +294,11 @@ def _type_problems(table: Mapping[str, Any], where: str) -> Iterator[Problem]:
             Cors.parse(table["cors"])
         except ValueError as exc:
             yield Problem(where=where, field="cors", message=str(exc))
+    if table.keys() & _ACCESS:
+        from eventflow.plan import access
+
+        yield from access.key_problems(table.get("access_keys", {}), where)
+        yield from access.permission_problems(table.get("permissions", []), where)
     for service, source in _items(table.get("sources")):
         if service not in _BOUND:
             hint = f"known: {', '.join(_BOUND)}"

@@ -13,6 +13,7 @@ from eventflow.ports.management import (
     ProvisionStep,
     Statement,
 )
+from eventflow.ports.signing import Credentials, SignatureVerifier, SignedRequest
 from eventflow.ports.sinks import DestinationSink
 from eventflow.ports.sources import (
     Deliver,
@@ -32,6 +33,7 @@ __all__ = [
     "Adapter",
     "AdapterSettings",
     "Clock",
+    "Credentials",
     "Deliver",
     "DestinationSink",
     "EventQueueStatistics",
@@ -55,6 +57,8 @@ __all__ = [
     "QueueSource",
     "RequestVerifier",
     "ResourceStatus",
+    "SignatureVerifier",
+    "SignedRequest",
     "Statement",
     "StreamSource",
 ]

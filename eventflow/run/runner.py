@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from eventflow.errors import ConfigurationError, Problem
+from eventflow.model.permissions import AuthType
 from eventflow.run.adapters import Adapters, WrapAdapter
 from eventflow.run.edges import open_edges
 from eventflow.run.opening import open_plan
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from eventflow.plan.plan import Plan
     from eventflow.ports import Clock
+    from eventflow.runtime.http.gate import Gate
     from eventflow.runtime.invoker import Observer
     from eventflow.runtime.stopping import StopSignal
     from eventflow.runtime.supervisor import OpenedSources
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How to run a plan. ``port`` 0 takes a free one; ``host`` ``None`` serves no HTTP at all. ``invoke_api`` lets
-    whoever reaches the port invoke any function; ``docs`` shows them what the app answers.
+    """How to run a plan. ``port`` 0 takes a free one; ``host`` ``None`` serves no HTTP at all. ``invoke_api`` serves
+    Lambda's Invoke API: to callers that sign and may invoke the function, or to whoever reaches the port if
+    ``invoke_auth_type`` is ``NONE``. ``docs`` shows whoever reaches it what the app answers.
 
     ``drain_seconds`` is how long in-flight work may finish after the first request to stop.
     """
@@ -44,6 +47,7 @@ class RunOptions:
     host: str | None = "127.0.0.1"
     port: int = 8000
     invoke_api: bool = True
+    invoke_auth_type: AuthType = AuthType.NONE
     docs: bool = False
     drain_seconds: float = 25.0
     access_log: bool = False
@@ -55,6 +59,7 @@ class Started(NamedTuple):
 
     address: str | None
     invoke_api: bool = True
+    invoke_auth_type: AuthType = AuthType.NONE
     docs: bool = False
     edges: Mapping[str, str] = MappingProxyType({})
 
@@ -120,6 +125,7 @@ async def run_plan(plan: Plan, options: RunOptions, *, stop: StopSignal, on_star
         return
     from eventflow.runtime.http.server import listen
 
+    gate = _gate(plan, options)
     with await listen(options.host, options.port) as sock:
         async with (
             open_edges(plan, options.host, access_log=options.access_log) as edges,
@@ -127,19 +133,29 @@ async def run_plan(plan: Plan, options: RunOptions, *, stop: StopSignal, on_star
             running(plan, stop=stop, drain_seconds=options.drain_seconds, serves_http=True) as supervisor,
         ):
             served = anyio.Event()
-            address = await servers.start(_serve, supervisor, options, sock, stop, served)
+            address = await servers.start(_serve, supervisor, options, gate, sock, stop, served)
             supervisor.drain_also(served.wait)
             proxies = {
                 edge.name: await servers.start(partial(edge.serve, supervisor, stop, options.drain_seconds))
                 for edge in edges
             }
-            on_started(Started(address=address, invoke_api=options.invoke_api, docs=options.docs, edges=proxies))
+            on_started(Started(address, options.invoke_api, options.invoke_auth_type, docs=options.docs, edges=proxies))
             await stop.graceful()
+
+
+def _gate(plan: Plan, options: RunOptions) -> Gate | None:
+    """Raises ConfigurationError if requests have to be signed, and nobody could."""
+    if not options.invoke_api or options.invoke_auth_type is AuthType.NONE:
+        return None
+    from eventflow.run.protection import open_gate
+
+    return open_gate(plan, SystemClock())
 
 
 async def _serve(
     supervisor: Supervisor,
     options: RunOptions,
+    gate: Gate | None,
     sock: socket.socket,
     stop: StopSignal,
     served: anyio.Event,
@@ -163,6 +179,7 @@ async def _serve(
         callers=callers,
         invoke_api=options.invoke_api,
         docs=options.docs,
+        gate=gate,
     )
     try:
         await serve_http(

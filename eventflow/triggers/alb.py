@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from eventflow.model.destinations import Service
 from eventflow.model.http import LoadBalancerRule
-from eventflow.model.trigger import InvocationModel, Trigger
+from eventflow.model.trigger import InvocationModel, Invoker, Trigger
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
 
@@ -33,6 +33,11 @@ class AlbTrigger(Trigger):
     @property
     def decorator(self) -> str:
         return f"@on_alb({', '.join(map(repr, self.http.path_pattern))})".replace("'", '"')
+
+    def invoker(self, resource: str) -> Invoker:
+        """The names of target groups are known to whoever makes them."""
+        group = "targetgroup/*" if resource == self.name else resource
+        return Invoker("elasticloadbalancing.amazonaws.com", "elasticloadbalancing", group)
 
     def problems(self, where: str) -> Iterator[Problem]:
         from eventflow.policy.listener_rules import rule_problems  # whoever only declares (in Lambda) never checks

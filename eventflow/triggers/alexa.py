@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from eventflow.model.callers import ALEXA_SECONDS
 from eventflow.model.destinations import Service
-from eventflow.model.trigger import InvocationModel, Trigger
+from eventflow.model.trigger import InvocationModel, Invoker, Trigger
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
 
@@ -58,6 +58,9 @@ class AlexaTrigger(Trigger):
             return 1
         intent = event["request"].get("intent") if isinstance(event.get("request"), dict) else None
         return 2 if isinstance(intent, dict) and intent.get("name") == self.intent else 0
+
+    def invoker(self, resource: str) -> Invoker:
+        return Invoker("alexa-appkit.amazon.com", event_source_token=self.skill_id)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

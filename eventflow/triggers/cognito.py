@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 from eventflow.model.callers import COGNITO_SECONDS, trigger_name
 from eventflow.model.callers import CognitoTriggerName as Name
 from eventflow.model.destinations import Service
-from eventflow.model.trigger import InvocationModel, Trigger
+from eventflow.model.trigger import InvocationModel, Invoker, Trigger
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
 
@@ -66,6 +66,13 @@ class CognitoTrigger(Trigger):
 
     def match(self, event: JsonObject) -> int:
         return int(trigger_name(str(event.get("triggerSource"))) in self.triggers)
+
+    def invoker(self, resource: str) -> Invoker:
+        """A pool's ARN has its id, which only an environment knows."""
+        pool = "userpool/*" if resource == self.name else f"userpool/{resource}"
+        return Invoker(
+            "cognito-idp.amazonaws.com", "cognito-idp", resource if ":" in resource else pool, says_account=True
+        )
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from eventflow.errors import InvalidEventPatternError
 from eventflow.model.destinations import Service
 from eventflow.model.subscriptions import BusRule
-from eventflow.model.trigger import InvocationModel, Trigger
+from eventflow.model.trigger import InvocationModel, Invoker, Trigger
 from eventflow.policy.patterns import EventPattern
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
@@ -43,6 +43,13 @@ class EventBridgeTrigger(Trigger):
 
     def subscription(self, subscriber: str) -> BusRule:
         return BusRule(name=self.bus, subscriber=subscriber, pattern=self.pattern)
+
+    def invoker(self, resource: str) -> Invoker:
+        """The rule's name is not known here, but its bus."""
+        place, _, bus = resource.rpartition("event-bus/")
+        return Invoker(
+            "events.amazonaws.com", "events", f"{place}rule/*" if bus == "default" else f"{place}rule/{bus}/*"
+        )
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

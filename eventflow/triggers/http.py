@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from eventflow.model.authorizers import JwtAuthorizer
 from eventflow.model.destinations import Service
 from eventflow.model.http import PAYLOAD_FORMAT_VERSIONS, HttpApiRoute
-from eventflow.model.trigger import InvocationModel, Trigger
+from eventflow.model.trigger import InvocationModel, Invoker, Trigger
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from eventflow.model.http import PayloadFormatVersion
 
 _ISSUER: Final = re.compile(r"https://[^\s?#]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/[^\s?#]*)?")
+
+_PARAMETER = re.compile(r"\{[^}]*\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,14 @@ class HttpTrigger(Trigger):
     @property
     def decorator(self) -> str:
         return f'@on_http("{self.name}")'
+
+    def invoker(self, resource: str) -> Invoker:
+        """Any API's and stage's route: an API's id is known to whoever deploys it."""
+        if resource != self.name:
+            return Invoker("apigateway.amazonaws.com", "execute-api", resource)
+        method, _, path = self.http.route_key.rpartition(" ")
+        route = f"{method.replace('ANY', '*')}{_PARAMETER.sub('*', path)}" if method else path
+        return Invoker("apigateway.amazonaws.com", "execute-api", f"*/*/{route}")
 
     def problems(self, where: str) -> Iterator[Problem]:
         from eventflow.policy.routes import parse_route_key  # whoever only declares (in Lambda) never checks

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from eventflow.model.callers import LEX_SECONDS
 from eventflow.model.destinations import Service
-from eventflow.model.trigger import InvocationModel, Trigger
+from eventflow.model.trigger import InvocationModel, Invoker, Trigger
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
 
@@ -64,6 +64,11 @@ class LexTrigger(Trigger):
         if self.intent not in (None, name) or self.source not in (None, event.get("invocationSource")):
             return 0
         return 1 + 2 * (self.intent is not None) + (self.source is not None)
+
+    def invoker(self, resource: str) -> Invoker:
+        """The ARN of a bot's alias has ids, which only an environment knows."""
+        alias = "bot-alias/*" if resource == self.name else f"bot-alias/{resource}"
+        return Invoker("lexv2.amazonaws.com", "lex", resource if ":" in resource else alias, says_account=True)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

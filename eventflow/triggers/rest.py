@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from eventflow.model.destinations import Service
 from eventflow.model.http import RestApiRoute
-from eventflow.model.trigger import InvocationModel, Trigger
+from eventflow.model.trigger import InvocationModel, Invoker, Trigger
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from eventflow.errors import Problem
     from eventflow.model.function import Handler
 
+_PARAMETER: Final = re.compile(r"\{[^}]*\}")
 _MEDIA_TYPE: Final = re.compile(r"\*/\*|[A-Za-z0-9!#$&^_.+-]+/(\*|[A-Za-z0-9!#$&^_.+-]+)")
 
 
@@ -37,6 +38,12 @@ class RestTrigger(Trigger):
     @property
     def decorator(self) -> str:
         return f'@on_rest("{self.name}")'
+
+    def invoker(self, resource: str) -> Invoker:
+        """Any API's and stage's method: an API's id is known to whoever deploys it."""
+        method, _, path = self.name.rpartition(" ")
+        route = f"*/*/{method.replace('ANY', '*')}{_PARAMETER.sub('*', path)}"
+        return Invoker("apigateway.amazonaws.com", "execute-api", route if resource == self.name else resource)
 
     def problems(self, where: str) -> Iterator[Problem]:
         from eventflow.policy.rest_resources import parse_resource  # whoever only declares (in Lambda) never checks

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from eventflow.model.destinations import Service
 from eventflow.model.subscriptions import BucketNotification
-from eventflow.model.trigger import InvocationModel, Trigger
+from eventflow.model.trigger import InvocationModel, Invoker, Trigger
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
 
@@ -68,6 +68,9 @@ class S3Trigger(Trigger):
             prefix=self.prefix,
             suffix=self.suffix,
         )
+
+    def invoker(self, resource: str) -> Invoker:
+        return Invoker("s3.amazonaws.com", "s3", resource, regional=False, says_account=True)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from eventflow.errors import InvalidScheduleExpressionError
 from eventflow.model.destinations import Service
 from eventflow.model.subscriptions import ScheduleRule
-from eventflow.model.trigger import InvocationModel, Trigger
+from eventflow.model.trigger import InvocationModel, Invoker, Trigger
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
 
@@ -46,6 +46,10 @@ class ScheduleTrigger(Trigger):
             timezone=self.timezone,
             input=self.input,
         )
+
+    def invoker(self, resource: str) -> Invoker:
+        """A rule's; EventBridge Scheduler calls with a role, which takes no resource policy."""
+        return Invoker("events.amazonaws.com", "events", "rule/*")
 
     def problems(self, where: str) -> Iterator[Problem]:
         from eventflow.policy.schedules import parse_schedule  # whoever only declares (in Lambda) never checks

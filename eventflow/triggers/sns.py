@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 from eventflow.errors import InvalidEventPatternError
 from eventflow.model.destinations import Service
 from eventflow.model.subscriptions import TopicSubscription
-from eventflow.model.trigger import InvocationModel, Trigger
+from eventflow.model.trigger import InvocationModel, Invoker, Trigger
 from eventflow.policy.topics import TopicFilter
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
@@ -50,6 +50,9 @@ class SnsTrigger(Trigger):
             filter_policy=self.filter_policy,
             filter_policy_scope=self.filter_policy_scope,
         )
+
+    def invoker(self, resource: str) -> Invoker:
+        return Invoker("sns.amazonaws.com", "sns", resource)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

@@ -9,6 +9,7 @@ import pytest
 
 from eventflow.app import App
 from eventflow.cli.findings import RULES, find
+from eventflow.model.permissions import AccessKey, Permission
 from eventflow.plan.environment import Environment
 from eventflow.triggers.cognito import on_cognito
 from eventflow.triggers.destinations import to_function, to_s3, to_sns, to_sqs
@@ -42,9 +43,66 @@ def handler(*decorators: Decorator, name: str = "work") -> Callable[..., Any]:
     return made
 
 
+def permission(principal: str, *, function: str = "work", source_arn: str | None = None) -> Permission:
+    return Permission(function=function, principal=principal, source_arn=source_arn)
+
+
 def rules_found(*handlers: Callable[..., Any], **options: Any) -> set[str]:
     environment = Environment(adapter=options.pop("adapter", "local"), options=options)
     return {finding.rule for finding in find(App(handlers).freeze(environment))}
+
+
+def rules_of_access(**options: Any) -> set[str]:
+    """The rules that find something in who may call ``work``."""
+    environment = Environment(account_id="111111111111", **options)
+    return {finding.rule for finding in find(App([handler(on_cognito("users", "PreSignUp"))]).freeze(environment))}
+
+
+ADA, EVE = "arn:aws:iam::111111111111:user/ada", "arn:aws:iam::222222222222:user/eve"
+
+
+ACCESS_CASES: list[tuple[dict[str, Any], set[str]]] = [
+    ({"callers": [AccessKey(id="A", principal=ADA)]}, set()),
+    ({"callers": [AccessKey(id="A", principal="cognito-idp.amazonaws.com")]}, set()),
+    ({"callers": [AccessKey(id="A", principal="s3.amazonaws.com")]}, {"key-without-permission"}),
+    ({"callers": [AccessKey(id="A", principal=EVE)]}, {"key-without-permission"}),
+    ({"callers": [AccessKey(id="A", principal=EVE)], "permissions": [permission("222222222222")]}, set()),
+    ({"callers": [AccessKey(id="A", principal=ADA, expires_at=1)]}, {"expired-key"}),
+    ({"callers": [AccessKey(id="A", principal=ADA, expires_at=4e9)]}, set()),
+    ({"permissions": [permission("*")]}, {"permission-for-anybody"}),
+    ({"permissions": [permission("*", source_arn="arn:aws:s3:::uploads")]}, set()),
+    ({"permissions": [permission("s3.amazonaws.com")]}, {"permission-without-source"}),
+    ({"permissions": [permission("s3.amazonaws.com", source_arn="arn:aws:s3:::uploads")]}, set()),
+    ({"permissions": [permission(EVE, function="wrok")]}, {"permission-for-no-function"}),
+]
+
+
+@pytest.mark.parametrize(("options", "rules"), ACCESS_CASES)
+def test_who_may_call_is_looked_at(options: dict[str, Any], rules: set[str]) -> None:
+    assert rules_of_access(**options) == rules
+
+
+OPEN = ("--invoke-api", "--invoke-auth-type", "none")
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [(("--host", "0.0.0.0", *OPEN), True), (OPEN, False), (("--host", "0.0.0.0"), False), ((), False)],
+)
+def test_an_invoke_api_that_is_open_to_other_machines_is_found(
+    run_cli: RunCli, write: Write, flags: tuple[str, ...], found: bool
+) -> None:
+    write("shop.py", "from eventflow import on_http\n\n@on_http('GET /')\ndef hello(): ...\n")
+    result = run_cli("check", "shop", *flags)
+    assert ("[open-invoke-api]" in result.stdout) is found
+    assert result.exit_code == int(found)
+
+
+def test_an_invoke_api_that_nobody_could_call_is_a_mistake(run_cli: RunCli, write: Write) -> None:
+    write("shop.py", "from eventflow import on_http\n\n@on_http('GET /')\ndef hello(): ...\n")
+    result = run_cli("check", "shop", "--host", "0.0.0.0", env={"EVENTFLOW_ACCESS_KEY_ID": "KEY1"})
+    assert result.exit_code == 1
+    assert "EVENTFLOW_SECRET_ACCESS_KEY" in result.stderr
 
 
 LIMITED: dict[str, Any] = {"maximum_retry_attempts": 3, "on_failure": to_sqs("failures")}
@@ -150,7 +208,8 @@ def test_a_rule_finds_what_it_is_for_and_nothing_else(
 
 
 def test_every_rule_has_a_case() -> None:
-    assert {rule.id for rule in RULES} == {rule for rule, *_ in CASES}
+    cases = {rule for rule, *_ in CASES}.union(*(rules for _, rules in ACCESS_CASES))
+    assert {rule.id for rule in RULES} == cases
 
 
 def test_a_loop_over_several_functions_is_found() -> None:

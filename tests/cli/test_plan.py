@@ -159,3 +159,31 @@ def test_what_is_set_of_http_is_shown() -> None:
         Setting("invoke_mode", "RESPONSE_STREAM", "eventflow"),
         Setting("cors", "allow_origins=* max_age_seconds=5", "eventflow"),
     )
+
+
+def test_who_may_call_is_told_where_there_are_access_keys(run_cli: RunCli, write: Write) -> None:
+    write("shop.py", "from eventflow import on_s3\n\n@on_s3('uploads')\ndef count(event): ...\n")
+    assert "no access keys, so it is served to this machine only" in run_cli("plan", "shop").stdout
+    write(
+        "eventflow.toml",
+        """
+        [environments.local]
+        account_id = "111111111111"
+
+        [environments.local.access_keys.ADA]
+        principal = "arn:aws:iam::111111111111:user/ada"
+        functions = ["count", "c?"]
+
+        [environments.local.access_keys.S3]
+        principal = "s3.amazonaws.com"
+
+        [[environments.local.permissions]]
+        function = "count"
+        principal = "222222222222"
+        """,
+    )
+    lines = [line.split() for line in run_cli("plan", "shop").stdout.splitlines()]
+    assert ["ADA", "arn:aws:iam::111111111111:user/ada", "count,", "c?"] in lines
+    assert ["S3", "s3.amazonaws.com", "by", "permissions"] in lines
+    assert ["s3.amazonaws.com", "count", "arn:aws:s3:::uploads", "111111111111", '@on_s3("uploads")'] in lines
+    assert ["222222222222", "count", "anybody", "local"] in lines

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import pytest
 
 if TYPE_CHECKING:
@@ -203,6 +204,31 @@ def test_the_invoke_api_is_closed_where_other_machines_reach_it(arguments: list[
         except urllib.error.HTTPError as exc:
             status = exc.code
         assert (status, ready["invoke_api"]) == ((200, True) if open_ else (404, False))
+        assert serving.stop(signal.SIGTERM) == 0
+
+
+@pytest.mark.usefixtures("shop")
+def test_an_invoke_api_that_others_reach_needs_access_keys_or_to_be_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached = ("serve", "shop", "--port", "0", "--host", "0.0.0.0")
+    refused = eventflow(*reached, "--invoke-api")
+    assert refused.returncode == 3
+    assert "has no access keys" in refused.stderr
+    assert "--invoke-auth-type NONE" in refused.stderr
+    monkeypatch.setenv("EVENTFLOW_ACCESS_KEY_ID", "KEY1")
+    assert "set EVENTFLOW_SECRET_ACCESS_KEY" in eventflow(*reached).stderr
+    monkeypatch.setenv("EVENTFLOW_SECRET_ACCESS_KEY", "hush")
+    with started(*reached) as serving:
+        ready = serving.ready()
+        assert (ready["invoke_api"], ready["invoke_auth_type"]) == (True, "AWS_IAM")
+        client = boto3.client(
+            "lambda",
+            endpoint_url=ready["address"].replace("0.0.0.0", "127.0.0.1"),
+            region_name="us-east-1",
+            aws_access_key_id="KEY1",
+            aws_secret_access_key="hush",
+        )
+        assert client.invoke(FunctionName="greet", Payload=b'{"name": "Ada"}')["StatusCode"] == 200
+        client.close()
         assert serving.stop(signal.SIGTERM) == 0
 
 

@@ -15,8 +15,9 @@ from eventflow.cli.group import COMMANDS, CommandGroup, cli
 from eventflow.cli.options import SETTINGS
 from eventflow.cli.reload import FileFilter
 from eventflow.cli.serve import serve
-from eventflow.cli.serve_options import ServeOptions, WatchOptions
+from eventflow.cli.serve_options import InvokeAccess, ServeOptions, WatchOptions
 from eventflow.cli.startup import ready_fields, startup_text
+from eventflow.model.permissions import AccessKey, AuthType
 from eventflow.plan.environment import Environment
 from eventflow.run.runner import Started
 from eventflow.triggers.http import on_http
@@ -40,7 +41,17 @@ def options_of(context: click.Context) -> ServeOptions:
 
 def test_the_child_of_a_reloading_serve_is_told_the_same(directory: Path) -> None:
     arguments = ["shop:make_app", "--factory", "--env", "staging", "--host", "0.0.0.0", "--port", "0"]
-    arguments += ["--log-level", "debug", "--log-format", "json", "--no-access-log", "--no-invoke-api", "--docs"]
+    arguments += [
+        "--log-level",
+        "debug",
+        "--log-format",
+        "json",
+        "--no-access-log",
+        "--no-invoke-api",
+        "--docs",
+        "--invoke-auth-type",
+        "aws_iam",
+    ]
     arguments += ["--timeout-graceful-shutdown", "3.5", "--app-dir", str(directory), "--reload"]
     told = options_of(parsed(arguments))
     child = parsed(told.arguments()[1:])
@@ -112,8 +123,38 @@ def test_pages_are_said_where_they_are() -> None:
 
 def test_a_closed_invoke_api_is_said_with_what_would_open_it() -> None:
     plan = App([show], name="shop").freeze(Environment())
-    assert "--invoke-api" in startup_text(plan, Started(address="http://0.0.0.0:8000", invoke_api=False))
-    assert "--invoke-api" not in startup_text(plan, Started(address="http://127.0.0.1:8000"))
+    assert "access keys" in startup_text(plan, Started("http://0.0.0.0:8000", invoke_api=False))
+    assert "Invoke API" not in startup_text(plan, Started("http://127.0.0.1:8000"))
+
+
+def test_an_open_invoke_api_that_others_reach_is_said_with_who_may_call() -> None:
+    plan = App([show], name="shop").freeze(Environment(callers=[AccessKey(id="A", principal="s3.amazonaws.com")]))
+    address = "http://0.0.0.0:8000"
+    assert "open to whoever" in startup_text(plan, Started(address))
+    assert "one of 1 access key" in startup_text(plan, Started(address, invoke_auth_type=AuthType.AWS_IAM))
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "flags", "expected"),
+    [
+        ("127.0.0.1", 0, (None, None), (True, AuthType.NONE)),
+        ("localhost", 1, (None, None), (True, AuthType.NONE)),
+        ("::1", 1, (None, AuthType.AWS_IAM), (True, AuthType.AWS_IAM)),
+        ("127.0.0.1", 0, (False, None), (False, AuthType.NONE)),
+        ("0.0.0.0", 0, (None, None), (False, AuthType.AWS_IAM)),
+        ("0.0.0.0", 1, (None, None), (True, AuthType.AWS_IAM)),
+        ("0.0.0.0", 1, (False, None), (False, AuthType.AWS_IAM)),
+        ("0.0.0.0", 0, (True, None), (True, AuthType.AWS_IAM)),
+        ("0.0.0.0", 1, (None, AuthType.NONE), (False, AuthType.NONE)),
+        ("0.0.0.0", 0, (True, AuthType.NONE), (True, AuthType.NONE)),
+    ],
+)
+def test_whom_the_invoke_api_serves_depends_on_the_host_unless_flags_say(
+    host: str, keys: int, flags: tuple[bool | None, AuthType | None], expected: tuple[bool, AuthType]
+) -> None:
+    callers = [AccessKey(id="A", principal="s3.amazonaws.com")] * keys
+    access = InvokeAccess.of(host, Environment(callers=callers), invoke_api=flags[0], auth_type=flags[1])
+    assert access == expected
 
 
 def test_the_startup_table_of_an_example_fits_a_terminal_of_80_columns() -> None:
@@ -130,6 +171,7 @@ def test_the_ready_record_says_the_same_to_machines() -> None:
         "address": None,
         "invoke_api": True,
         "docs": False,
+        "invoke_auth_type": "NONE",
         "data": "memory",
         "functions": ["show", "expedite"],
     }

@@ -51,6 +51,14 @@ def test_the_configuration_is_accepted(tmp_path: Path, monkeypatch: pytest.Monke
     assert adapter_problems(production, clock=SystemClock()) == []
 
 
+def test_the_configuration_of_the_guide_to_permissions_is_accepted(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "permissions.md").read_text()
+    (tmp_path / "eventflow.toml").write_text("\n".join(re.findall(r"```toml\n(.*?)```", guide, flags=re.DOTALL)))
+    environment = load_environment("production", directory=tmp_path)
+    assert [caller.id for caller in environment.callers] == ["FORWARDER", "PARTNER", "COGNITO"]
+    assert [permission.function for permission in environment.permissions] == ["quote"]
+
+
 def test_the_configuration_of_the_guide_to_aws_is_accepted(tmp_path: Path) -> None:
     guide = (ROOT / "docs" / "aws.md").read_text()
     for text in re.findall(r"```toml\n(.*?)```", guide, flags=re.DOTALL):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from eventflow.runtime.callers import Callers
     from eventflow.runtime.functions import Functions
     from eventflow.runtime.http.asgi import Header, Receive, Scope, Send
+    from eventflow.runtime.http.gate import Gate, GatedInvokeApi
     from eventflow.runtime.http.invoke_api import Accept
     from eventflow.runtime.http.streaming import StreamedAnswer
     from eventflow.runtime.metrics import Metrics
@@ -40,7 +41,7 @@ class HttpApp:
     ``accept`` takes asynchronous invocations: :meth:`EventPath.accept`. ``readiness`` tells the problem of each
     part that has one. ``endpoints`` are those of sources, by path; ``callers`` calls functions for some of them.
     ``invoke_api`` and ``admin`` say whether those are served here, to whoever reaches the port; a user's own route with
-    the very path of an admin page wins over it.
+    the very path of an admin page wins over it. ``gate`` lets in whom the Invoke API may serve: everybody, if ``None``.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class HttpApp:
         endpoints: Mapping[str, HttpEndpoint] = NO_ENDPOINTS,
         callers: Callers | None = None,
         invoke_api: bool = True,
+        gate: Gate | None = None,
         admin: bool = True,
         docs: bool = False,
     ) -> None:
@@ -62,7 +64,7 @@ class HttpApp:
         self._callers = callers
         self._next_request_id = request_ids()
         self._routes = Routes(plan, functions, clock)
-        self._invoke_api = InvokeApi(plan.environment, functions, accept, clock)
+        self._invoke_api = _invoke_api(InvokeApi(plan.environment, functions, accept, clock), gate, plan)
         self._prefixes = PREFIXES if invoke_api else ()
         self._pushes = Pushes(endpoints)
         self._push_paths = frozenset(endpoints)
@@ -118,6 +120,14 @@ class HttpApp:
                 return  # it stays without its end
             answer = HttpApi.gave_up
         await send_answer(scope, send, answer, identity)
+
+
+def _invoke_api(api: InvokeApi, gate: Gate | None, plan: Plan) -> InvokeApi | GatedInvokeApi:
+    if gate is None:
+        return api
+    from eventflow.runtime.http.gate import GatedInvokeApi  # an API that everybody may call does without
+
+    return GatedInvokeApi(api, gate, plan.environment)
 
 
 async def _refuse_scope(scope: Scope, receive: Receive, send: Send) -> None:

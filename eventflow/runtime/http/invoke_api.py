@@ -12,7 +12,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, assert_never
 from urllib.parse import parse_qs, unquote
 
-from eventflow.errors import AdapterError, InvocationError, RequestTooLargeError, ServiceError, ThrottledError
+from eventflow.errors import (
+    AdapterError,
+    InvocationError,
+    RequestTooLargeError,
+    ServiceError,
+    SignatureError,
+    ThrottledError,
+)
 from eventflow.model import limits
 from eventflow.model.context import Caller
 from eventflow.model.invocation import InvocationType
@@ -99,7 +106,7 @@ class InvokeApi:
         try:
             request_id, answer = await self._answer(path, scope, receive, request_id)
         except InvocationError as exc:
-            answer = _error(exc)
+            answer = error_answer(exc)
         return answer, (b"x-amzn-requestid", request_id.encode())
 
     async def _answer(
@@ -113,7 +120,7 @@ class InvokeApi:
             raise MethodNotAllowedError(f"{action} is called with POST, not {scope['method']}.")
         headers = InvokeHeaders.read(scope["headers"])
         function, caller = self._meant(unquote(name), _qualifier(scope), headers)
-        payload = await _payload(scope, receive)
+        payload = await read_payload(scope, receive)
         if prefix == INVOKE_ASYNC:
             return await self._accept_event(function, payload), Answer(202, (JSON,), b'{"Status":202}')
         match headers.invocation_type:
@@ -170,7 +177,7 @@ class InvokeApi:
             run,
             request_id=request_id,
             version=_VERSION,
-            throttled=lambda outcome: _error(ThrottledError(outcome.reason)),
+            throttled=lambda outcome: error_answer(ThrottledError(outcome.reason)),
             log_result=lambda: log[0].decode() if log else None,
         )
 
@@ -220,7 +227,8 @@ def _qualifier(scope: Scope) -> str | None:
     return parse_qs(query.decode("latin-1")).get("Qualifier", [None])[-1] if query else None
 
 
-async def _payload(scope: Scope, receive: Receive) -> bytes:
+async def read_payload(scope: Scope, receive: Receive) -> bytes:
+    """Raises RequestTooLargeError; ClientGoneError if the client left before the end."""
     _, declared = head_of(scope["headers"])
     try:
         return await read_body(receive, declared, limit=limits.SYNCHRONOUS_REQUEST_BYTES)
@@ -228,11 +236,11 @@ async def _payload(scope: Scope, receive: Receive) -> bytes:
         raise RequestTooLargeError(too_large_text()) from None
 
 
-def _error(exc: InvocationError) -> Answer:
+def error_answer(exc: InvocationError) -> Answer:
     """An API error as SDKs parse it: the name in a header, the key of the message as the API spells it."""
     body = {"Type": exc.type, exc.message_key: str(exc)}
     headers = [JSON, (b"x-amzn-errortype", exc.code.encode())]
-    if isinstance(exc, ParameterError):
+    if isinstance(exc, ParameterError | SignatureError):
         del body["Type"]
     if isinstance(exc, ThrottledError):
         body = {"Reason": exc.reason, **body}

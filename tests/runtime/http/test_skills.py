@@ -16,7 +16,8 @@ from eventflow import AlexaEvent, AlexaResponse, App, ConfigurationError, Enviro
 from eventflow.errors import NotAuthenticError, UnavailableError
 from eventflow.ports import OutboundRequest, PushRequest, PushResponse
 from eventflow.run.runner import RunOptions, run_plan
-from eventflow.run.skills import find_verifier, skill_endpoints, skill_paths
+from eventflow.run.skills import skill_endpoints, skill_paths
+from eventflow.run.verifiers import find_verifier
 from eventflow.runtime.callers import Callers
 from eventflow.runtime.http.client import StandardHttpClient
 from eventflow.runtime.http.skills import SkillEndpoint
@@ -174,7 +175,7 @@ async def test_each_path_has_its_skills_and_their_verifier() -> None:
 
 def test_a_verifier_that_is_not_installed_is_asked_for() -> None:
     with pytest.raises(ConfigurationError, match=r"requests of cortana: cannot be verified.*eventflow\[aws\]"):
-        find_verifier("cortana")
+        find_verifier("cortana", of="cortana")
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
