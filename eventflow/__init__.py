@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from eventflow.events.schedule import ScheduledEvent
     from eventflow.events.sns import SnsEvent
     from eventflow.events.sqs import SqsEvent, SqsRecord
+    from eventflow.events.websocket import WebSocketAuthorizerEvent, WebSocketEvent, WebSocketResponse
     from eventflow.model.context import Context
     from eventflow.model.cors import Cors
     from eventflow.model.destinations import Destination
@@ -84,12 +85,13 @@ if TYPE_CHECKING:
     from eventflow.model.invocation import Invocation
     from eventflow.model.outcome import FunctionFailed, Outcome, Succeeded, Throttled, TimedOut
     from eventflow.model.request_parts import Header, Query
+    from eventflow.model.websocket import WebSocketApi
     from eventflow.plan.environment import Environment, load_environment
     from eventflow.plan.plan import Plan
     from eventflow.policy.patterns import EventPattern
     from eventflow.triggers.alb import on_alb
     from eventflow.triggers.alexa import on_alexa
-    from eventflow.triggers.authorizers import http_authorizer, jwt_authorizer, rest_authorizer
+    from eventflow.triggers.authorizers import http_authorizer, jwt_authorizer, rest_authorizer, websocket_authorizer
     from eventflow.triggers.cloudformation import on_cloudformation
     from eventflow.triggers.cloudfront import on_cloudfront
     from eventflow.triggers.cognito import on_cognito
@@ -110,6 +112,7 @@ if TYPE_CHECKING:
     from eventflow.triggers.schedule import on_schedule
     from eventflow.triggers.sns import on_sns
     from eventflow.triggers.sqs import on_sqs, on_sqs_batch
+    from eventflow.triggers.websocket import on_websocket
 
 _HOMES = {
     "App": "eventflow.app",
@@ -189,6 +192,9 @@ _HOMES = {
     "SnsEvent": "eventflow.events.sns",
     "SqsEvent": "eventflow.events.sqs",
     "SqsRecord": "eventflow.events.sqs",
+    "WebSocketAuthorizerEvent": "eventflow.events.websocket",
+    "WebSocketEvent": "eventflow.events.websocket",
+    "WebSocketResponse": "eventflow.events.websocket",
     "Context": "eventflow.model.context",
     "Cors": "eventflow.model.cors",
     "Destination": "eventflow.model.destinations",
@@ -201,6 +207,7 @@ _HOMES = {
     "Succeeded": "eventflow.model.outcome",
     "Throttled": "eventflow.model.outcome",
     "TimedOut": "eventflow.model.outcome",
+    "WebSocketApi": "eventflow.model.websocket",
     "Environment": "eventflow.plan.environment",
     "load_environment": "eventflow.plan.environment",
     "Plan": "eventflow.plan.plan",
@@ -213,6 +220,7 @@ _HOMES = {
     "on_cloudformation": "eventflow.triggers.cloudformation",
     "on_cloudfront": "eventflow.triggers.cloudfront",
     "on_cognito": "eventflow.triggers.cognito",
+    "websocket_authorizer": "eventflow.triggers.authorizers",
     "to_eventbridge": "eventflow.triggers.destinations",
     "to_function": "eventflow.triggers.destinations",
     "to_kafka": "eventflow.triggers.destinations",
@@ -242,6 +250,7 @@ _HOMES = {
     "on_sns": "eventflow.triggers.sns",
     "on_sqs": "eventflow.triggers.sqs",
     "on_sqs_batch": "eventflow.triggers.sqs",
+    "on_websocket": "eventflow.triggers.websocket",
 }
 
 __all__ = [
@@ -337,6 +346,10 @@ __all__ = [
     "UserMigrationResponse",
     "VerifyAuthChallengeEvent",
     "VerifyAuthChallengeResponse",
+    "WebSocketApi",
+    "WebSocketAuthorizerEvent",
+    "WebSocketEvent",
+    "WebSocketResponse",
     "documented",
     "function",
     "http_authorizer",
@@ -367,6 +380,7 @@ __all__ = [
     "on_sns",
     "on_sqs",
     "on_sqs_batch",
+    "on_websocket",
     "rest_authorizer",
     "to_eventbridge",
     "to_function",
@@ -375,6 +389,7 @@ __all__ = [
     "to_s3",
     "to_sns",
     "to_sqs",
+    "websocket_authorizer",
 ]
 
 

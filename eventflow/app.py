@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from eventflow.model.cors import Cors
+    from eventflow.model.websocket import WebSocketApi
     from eventflow.plan.plan import Lifespan, Middleware, Plan
 
 
@@ -25,8 +26,8 @@ class App:
     ``functions`` may name functions and modules (all marked functions of one). ``lifespan`` is a function
     without parameters that returns an async context manager; it is entered before the first event and left
     after the last, and what it yields is ``context.state``. ``middleware`` wraps every invocation, the first
-    one outermost. ``cors`` is that of the HTTP API, unless the environment has one. ``version`` is shown in its OpenAPI
-    document.
+    one outermost. ``cors`` is that of the HTTP API, unless the environment has one; ``websocket_api`` is what holds for
+    all routes of the WebSocket API. ``version`` is shown in the HTTP API's OpenAPI document.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class App:
         lifespan: Lifespan | None = None,
         middleware: Iterable[Middleware] = (),
         cors: Cors | None = None,
+        websocket_api: WebSocketApi | None = None,
         version: str = "0.1.0",
     ) -> None:
         self.name = name
@@ -44,6 +46,7 @@ class App:
         self.lifespan = lifespan
         self.middleware = tuple(middleware)
         self.cors = cors
+        self.websocket_api = websocket_api
         self._handlers: dict[int, Callable[..., Any]] = {}
         for item in functions:
             self.include(item)
@@ -96,6 +99,7 @@ class App:
             lifespan=self.lifespan,
             middleware=self.middleware,
             cors=self.cors,
+            websocket_api=self.websocket_api,
         )
 
 
@@ -109,7 +113,7 @@ def _authorizers(handler: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     """The authorizers that a function's routes name, whichever module they are in."""
     marks = marks_of(handler)
     for trigger in marks.triggers if marks else ():
-        authorizer: Any = getattr(trigger.http, "authorizer", None)
+        authorizer: Any = getattr(trigger.http or trigger.websocket, "authorizer", None)
         if marks_of(authorizer) is not None:
             yield authorizer
 

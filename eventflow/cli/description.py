@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eventflow.model.mapping import QueueMapping, StreamMapping
     from eventflow.model.subscriptions import Subscription
     from eventflow.model.trigger import Trigger
+    from eventflow.model.websocket import WebSocketApi, WebSocketRoute
     from eventflow.plan.environment import SourceBinding
     from eventflow.plan.plan import Plan
 
@@ -112,6 +113,7 @@ def _trigger(trigger: Trigger, plan: Plan) -> TriggerDescription:
         **_mapping_values(trigger.mapping),
         **_subscription_values(trigger.subscription("")),
         **_http_values(trigger.http),
+        **_websocket_values(trigger.websocket, plan.websocket_api),
     }
     if trigger.service is Service.CLOUDFRONT:
         values = _distribution_values(plan.environment.distributions.get(trigger.name))
@@ -176,6 +178,14 @@ def _distribution_values(distribution: Distribution | None) -> dict[str, str]:
         "origins": tuple(f"{domain} is {url}" for domain, url in distribution.origins.items()),
     }
     return {name: _text(value) for name, value in values.items() if name != "name" and _says_something(value)}
+
+
+def _websocket_values(route: WebSocketRoute | None, api: WebSocketApi) -> dict[str, str]:
+    """A route's settings, and those that it shares with all routes."""
+    if route is None:
+        return {}
+    named = {field.name: getattr(item, field.name) for item in (route, api) for field in fields(item)}
+    return {name: _text(value) for name, value in named.items() if name != "route_key" and _says_something(value)}
 
 
 def _says_something(value: Any) -> bool:

@@ -27,6 +27,8 @@ def startup_text(plan: Plan, started: Started) -> str:
     facts = [("app", plan.app_name), ("environment", _environment(plan.environment))]
     facts += [("address", started.address)] if started.address else []
     facts += [("docs", f"{started.address}/docs")] if started.docs else []
+    if started.address and plan.websocket_routes:
+        facts.append(("WebSocket", f"ws{started.address.removeprefix('http')}/{plan.websocket_api.stage}"))
     for name, address in started.edges.items():
         facts.append((name, f"{address} in front of {plan.environment.distributions[name].origin}"))
     if started.address and not is_local(urlsplit(started.address).hostname or ""):

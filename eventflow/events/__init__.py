@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from eventflow.events.vpc_lattice import VpcLatticeV1Event as VpcLatticeV1Event
     from eventflow.events.websocket import WebSocketAuthorizerEvent as WebSocketAuthorizerEvent
     from eventflow.events.websocket import WebSocketEvent as WebSocketEvent
+    from eventflow.events.websocket import WebSocketResponse as WebSocketResponse
 
 _MODULES: Final = {
     "ActiveMQEvent": "activemq",
@@ -195,6 +196,7 @@ _MODULES: Final = {
     "VpcLatticeV1Event": "vpc_lattice",
     "WebSocketAuthorizerEvent": "websocket",
     "WebSocketEvent": "websocket",
+    "WebSocketResponse": "websocket",
     "codec_for": "_lookup",
     "recognise": "_recognise",
 }

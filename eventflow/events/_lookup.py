@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from eventflow.events._codec import Codec
 
 SENDERS: Final = (
+    Service.WEBSOCKET_AUTHORIZER,
     Service.TOKEN_AUTHORIZER,
     Service.REST_AUTHORIZER,
     Service.HTTP_AUTHORIZER,
+    Service.WEBSOCKET,
     Service.ALB,
     Service.FUNCTION_URL,
     Service.HTTP,
@@ -46,6 +48,7 @@ _MODULES: Final = {
     Service.HTTP_V1: "rest",
     Service.REST_AUTHORIZER: "authorizers",
     Service.TOKEN_AUTHORIZER: "authorizers",
+    Service.WEBSOCKET_AUTHORIZER: "websocket",
 }
 """Where the codec is, if not in the module of its own name: it shares a model."""
 

@@ -55,14 +55,6 @@ def _is_smart_home(wire: JsonObject) -> bool:
     return isinstance(header, dict) and str(header.get("namespace", "")).startswith("Alexa")
 
 
-def _is_websocket(wire: JsonObject) -> bool:
-    return _context("connectionId", "eventType")(wire) and not is_authorizer(wire)
-
-
-def _is_websocket_authorizer(wire: JsonObject) -> bool:
-    return _context("connectionId")(wire) and is_authorizer(wire)
-
-
 def _is_appsync_authorizer(wire: JsonObject) -> bool:
     return "authorizationToken" in wire and _context("apiId")(wire) and not is_authorizer(wire)
 
@@ -80,8 +72,6 @@ def _is_firehose(wire: JsonObject) -> bool:
 SIGNS: Final = (
     Sign("vpc_lattice", "VpcLatticeEvent", _context("serviceNetworkArn")),
     Sign("vpc_lattice", "VpcLatticeV1Event", _keys("raw_path", "query_string_parameters")),
-    Sign("websocket", "WebSocketAuthorizerEvent", _is_websocket_authorizer),
-    Sign("websocket", "WebSocketEvent", _is_websocket),
     Sign("ses", "SesEvent", _record_of("ses")),
     Sign("codecommit", "CodeCommitEvent", _record_of("codecommit")),
     Sign("alexa", "SmartHomeEvent", _is_smart_home),

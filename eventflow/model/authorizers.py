@@ -4,13 +4,18 @@ http-api-jwt-authorizer, apigateway-use-lambda-authorizer."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from eventflow.model.http import PayloadFormatVersion
 
 RestAuthorizerType: TypeAlias = Literal["TOKEN", "REQUEST"]
 REST_AUTHORIZER_TYPES: Final = ("TOKEN", "REQUEST")
+
+HTTP_REQUEST: Final = "$request"
+REST_REQUEST: Final = "method.request"
+WEBSOCKET_REQUEST: Final = "route.request"
+"""How the identity sources of each kind of API call a request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,15 @@ class RestAuthorizer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocketAuthorizer:
+    """How a WebSocket API asks a function about a connection. No answer is kept: API Gateway keeps none either."""
+
+    result_ttl_seconds: ClassVar[int] = 0
+
+    identity_sources: tuple[str, ...] = ("route.request.header.Authorization",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JwtAuthorizer:
     """Tokens of one issuer, which are checked here. Made by :func:`eventflow.jwt_authorizer`."""
 
@@ -47,4 +61,4 @@ class JwtAuthorizer:
         return f"jwt_authorizer({self.issuer})"
 
 
-LambdaAuthorizer: TypeAlias = HttpAuthorizer | RestAuthorizer
+LambdaAuthorizer: TypeAlias = HttpAuthorizer | RestAuthorizer | WebSocketAuthorizer

@@ -43,11 +43,15 @@ class Service(StrEnum):
     REST_AUTHORIZER = "rest_authorizer"
     """Requests in payload format 1.0, of REST and HTTP APIs."""
     TOKEN_AUTHORIZER = "token_authorizer"
+    WEBSOCKET = "websocket"
+    WEBSOCKET_AUTHORIZER = "websocket_authorizer"
 
 
 HTTP_SERVICES: Final = frozenset({Service.HTTP, Service.HTTP_V1, Service.REST, Service.FUNCTION_URL, Service.ALB})
 """Those whose events are HTTP requests."""
-AUTHORIZER_SERVICES: Final = frozenset({Service.HTTP_AUTHORIZER, Service.REST_AUTHORIZER, Service.TOKEN_AUTHORIZER})
+AUTHORIZER_SERVICES: Final = frozenset(
+    {Service.HTTP_AUTHORIZER, Service.REST_AUTHORIZER, Service.TOKEN_AUTHORIZER, Service.WEBSOCKET_AUTHORIZER}
+)
 
 
 @dataclass(frozen=True, slots=True)

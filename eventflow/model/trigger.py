@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eventflow.model.json import JsonObject
     from eventflow.model.mapping import QueueMapping, StreamMapping
     from eventflow.model.subscriptions import Subscription
+    from eventflow.model.websocket import WebSocketRoute
 
 
 class InvocationModel(StrEnum):
@@ -121,6 +122,11 @@ class Trigger(ABC):
     @property
     def http(self) -> HttpSource | None:
         """Which requests are meant; ``None`` unless events are HTTP requests."""
+        return None
+
+    @property
+    def websocket(self) -> WebSocketRoute | None:
+        """Which events of connections are meant; ``None`` unless events are those of a WebSocket API."""
         return None
 
     @property

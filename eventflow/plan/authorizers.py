@@ -6,15 +6,16 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from eventflow.errors import Problem
-from eventflow.model.authorizers import HttpAuthorizer, JwtAuthorizer, RestAuthorizer
+from eventflow.model.authorizers import HttpAuthorizer, JwtAuthorizer, RestAuthorizer, WebSocketAuthorizer
 from eventflow.model.http import HttpApiRoute, RestApiRoute
 from eventflow.plan.plan import AuthorizerPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from eventflow.model.authorizers import LambdaAuthorizer
     from eventflow.model.function import Handler
-    from eventflow.plan.plan import FunctionPlan, RoutePlan
+    from eventflow.plan.plan import FunctionPlan, RoutePlan, WebSocketPlan
 
 
 def with_authorizers(
@@ -32,6 +33,21 @@ def with_authorizers(
     return tuple(found), problems
 
 
+def with_connection_authorizers(
+    routes: Sequence[WebSocketPlan], functions: Mapping[str, FunctionPlan]
+) -> tuple[tuple[WebSocketPlan, ...], list[Problem]]:
+    """The same for routes of a WebSocket API."""
+    found: list[WebSocketPlan] = []
+    problems: list[Problem] = []
+    for route in routes:
+        handler = route.source.authorizer
+        authorizer = _lambda_authorizer(handler, WebSocketAuthorizer, functions) if handler else None
+        if handler is not None and authorizer is None:
+            problems.append(_no_authorizer(route, handler, "websocket"))
+        found.append(route._replace(authorizer=authorizer))
+    return tuple(found), problems
+
+
 def _authorizer(
     route: RoutePlan, functions: Mapping[str, FunctionPlan]
 ) -> AuthorizerPlan | JwtAuthorizer | Problem | None:
@@ -46,15 +62,12 @@ def _authorizer(
             return _problem(route, "needs a library that is not installed", "pip install 'eventflow[jwt]'")
         return authorizer
     kind = RestAuthorizer if isinstance(source, RestApiRoute) else HttpAuthorizer
-    return _lambda_authorizer(authorizer, kind, functions) or _problem(
-        route,
-        f"{getattr(authorizer, '__qualname__', authorizer)!r} is no authorizer of this kind of API",
-        f"mark it with @{'rest' if kind is RestAuthorizer else 'http'}_authorizer()",
-    )
+    api = "rest" if kind is RestAuthorizer else "http"
+    return _lambda_authorizer(authorizer, kind, functions) or _no_authorizer(route, authorizer, api)
 
 
 def _lambda_authorizer(
-    handler: Handler, kind: type[HttpAuthorizer | RestAuthorizer], functions: Mapping[str, FunctionPlan]
+    handler: Handler, kind: type[LambdaAuthorizer], functions: Mapping[str, FunctionPlan]
 ) -> AuthorizerPlan | None:
     for function in functions.values():
         if function.definition.handler is handler:
@@ -65,7 +78,12 @@ def _lambda_authorizer(
     return None
 
 
-def _problem(route: RoutePlan, message: str, hint: str) -> Problem:
+def _no_authorizer(route: RoutePlan | WebSocketPlan, named: Any, api: str) -> Problem:
+    name = getattr(named, "__qualname__", named)
+    return _problem(route, f"{name!r} is no authorizer of this kind of API", f"mark it with @{api}_authorizer()")
+
+
+def _problem(route: RoutePlan | WebSocketPlan, message: str, hint: str) -> Problem:
     endpoint = route.endpoint
     where = f"{endpoint.function.where} {endpoint.trigger.decorator if endpoint.trigger else ''}"
     return Problem(where=where, field="authorizer", message=message, hint=hint)

@@ -9,7 +9,8 @@ from eventflow.errors import ConfigurationError, InvalidEventPatternError, Probl
 from eventflow.events import codec_for
 from eventflow.model.mapping import QueueMapping, StreamMapping
 from eventflow.model.subscriptions import QueueSubscription, StreamSubscription
-from eventflow.plan.authorizers import with_authorizers
+from eventflow.model.websocket import WebSocketApi
+from eventflow.plan.authorizers import with_authorizers, with_connection_authorizers
 from eventflow.plan.checks import app_problems, duplicate_problems, exclusive_problems, function_problems
 from eventflow.plan.endpoints import DIRECT, direct_endpoint, trigger_endpoint
 from eventflow.plan.http_conflicts import http_problems
@@ -22,7 +23,9 @@ from eventflow.plan.plan import (
     QueuePlan,
     RoutePlan,
     StreamPlan,
+    WebSocketPlan,
 )
+from eventflow.plan.websocket_problems import websocket_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +44,7 @@ class _Wiring:
     environment: Environment
     functions: dict[str, FunctionPlan] = field(default_factory=dict)
     routes: list[RoutePlan] = field(default_factory=list)
+    websocket_routes: list[WebSocketPlan] = field(default_factory=list)
     notifications: list[NotificationPlan] = field(default_factory=list)
     queues: list[QueuePlan] = field(default_factory=list)
     streams: list[StreamPlan] = field(default_factory=list)
@@ -56,6 +60,7 @@ def build_plan(
     lifespan: Lifespan | None = None,
     middleware: Sequence[Middleware] = (),
     cors: Cors | None = None,
+    websocket_api: WebSocketApi | None = None,
 ) -> Plan:
     """The plan of an app in an environment.
 
@@ -72,6 +77,8 @@ def build_plan(
     wiring.problems += http_problems(wiring.routes)
     routes, problems = with_authorizers(wiring.routes, wiring.functions)
     wiring.problems += problems
+    connected, problems = with_connection_authorizers(wiring.websocket_routes, wiring.functions)
+    wiring.problems += [*problems, *websocket_problems(wiring.websocket_routes, websocket_api)]
     for name, message, hint in cors.mistakes() if cors else ():
         wiring.problems.append(Problem(where="App(cors=...)", field=name, message=message, hint=hint))
     if wiring.problems:
@@ -88,6 +95,8 @@ def build_plan(
         lifespan=lifespan,
         middleware=tuple(middleware),
         cors=environment.cors or cors,
+        websocket_routes=connected,
+        websocket_api=websocket_api or WebSocketApi(),
     )
 
 
@@ -124,6 +133,9 @@ def _missed_by_all(endpoints: Sequence[Endpoint]) -> list[Problem]:
 def _wire_trigger(trigger: Trigger, endpoint: Endpoint, wiring: _Wiring) -> None:
     if trigger.http is not None:
         wiring.routes.append(RoutePlan(source=trigger.http, endpoint=endpoint))
+        return
+    if trigger.websocket is not None:
+        wiring.websocket_routes.append(WebSocketPlan(source=trigger.websocket, endpoint=endpoint))
         return
     opened_by = trigger.opened_by
     if opened_by is None:

@@ -9,6 +9,7 @@ from eventflow.events import EventCodec, codec_for
 from eventflow.model.http import HttpApiRoute, RestApiRoute
 from eventflow.model.records import SourceIdentity
 from eventflow.model.trigger import InvocationModel
+from eventflow.model.websocket import CONNECT, DISCONNECT
 from eventflow.plan.endpoint import ArgumentShapes, Endpoint, compile_call, is_generator
 from eventflow.plan.shapes import BatchShapes, DirectShapes, EventShapes, HttpShapes, RecordShapes
 from eventflow.policy.routes import ANY, parse_route_key
@@ -54,6 +55,8 @@ def _shapes(trigger: Trigger, identity: SourceIdentity) -> ArgumentShapes:
     codec: Any = codec_for(trigger.service)
     if trigger.http is not None:
         return _http_shapes(trigger.http, codec)
+    if trigger.websocket is not None and trigger.websocket.route_key in (CONNECT, DISCONNECT):
+        return EventShapes(codec.event_model, None, of="the event")
     if trigger.per_record:
         return RecordShapes(codec, identity)
     if trigger.invocation_model is InvocationModel.POLLING:

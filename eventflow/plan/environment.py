@@ -221,6 +221,7 @@ _ACCESS: Final = frozenset({"access_keys", "permissions"})
 _CALLERS: Final = (
     *HTTP_SERVICES,
     *AUTHORIZER_SERVICES,
+    Service.WEBSOCKET,
     Service.COGNITO,
     Service.CLOUDFORMATION,
     Service.ALEXA,

@@ -100,6 +100,11 @@ class HttpRequest:
         wrong with it shows when a handler asks for that part."""
         return _EventRequest(wire)
 
+    @property
+    def stage(self) -> str:
+        """The stage of the API."""
+        return "$default"
+
     def wire(self) -> dict[str, Any]:
         """The event, as API Gateway writes it. Absent parts are left out."""
         if self._wire is None:
@@ -156,7 +161,7 @@ class HttpRequest:
             },
             "requestId": self.request_id,
             "routeKey": self.route_key,
-            "stage": "$default",
+            "stage": self.stage,
             "time": access_log_time(int(self.time)),
             "timeEpoch": int(self.time * 1000),
         }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eventflow.model.mapping import QueueMapping, StreamMapping
     from eventflow.model.outcome import Outcome
     from eventflow.model.subscriptions import NotificationSubscription, QueueSubscription, StreamSubscription
+    from eventflow.model.websocket import WebSocketApi, WebSocketRoute
     from eventflow.plan.endpoint import Endpoint
     from eventflow.plan.environment import Environment
     from eventflow.policy.filtering import FilterCriteria
@@ -44,6 +45,14 @@ class RoutePlan(NamedTuple):
     source: HttpSource
     endpoint: Endpoint
     authorizer: AuthorizerPlan | JwtAuthorizer | None = None
+
+
+class WebSocketPlan(NamedTuple):
+    """One way in for events of WebSocket connections."""
+
+    source: WebSocketRoute
+    endpoint: Endpoint
+    authorizer: AuthorizerPlan | None = None
 
 
 class NotificationPlan(NamedTuple):
@@ -104,6 +113,8 @@ class Plan:
     cors: Cors | None = None
     """The HTTP API's."""
     app_version: str = "0.1.0"
+    websocket_routes: tuple[WebSocketPlan, ...] = ()
+    websocket_api: WebSocketApi
 
     def destinations(self) -> tuple[Destination, ...]:
         """Every destination that a function or mapping of the plan sends to, once each."""

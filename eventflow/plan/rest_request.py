@@ -43,16 +43,16 @@ class HttpV1Request(HttpRequest):
 
     def _build(self) -> dict[str, Any]:
         lists = self._headers()
-        query = _lists(parse_qsl(self.query_string, keep_blank_values=True))
+        query = lists_of(parse_qsl(self.query_string, keep_blank_values=True))
         text, is_base64 = self._encoded_body(lists)
         return {
             **self._version(),
             "resource": self._resource,
             "path": self._path,
             "httpMethod": self.method,
-            "headers": _last(lists),
+            "headers": last_of(lists),
             "multiValueHeaders": lists or None,
-            "queryStringParameters": _last(query),
+            "queryStringParameters": last_of(query),
             "multiValueQueryStringParameters": query or None,
             "requestContext": self._context(lists),
             "pathParameters": dict(self.path_parameters) or None,
@@ -72,12 +72,8 @@ class HttpV1Request(HttpRequest):
     def _path(self) -> str:
         return self.path
 
-    @property
-    def _stage(self) -> str:
-        return "$default"
-
     def _headers(self) -> dict[str, list[str]]:
-        lists = _lists((name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers)
+        lists = lists_of((name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers)
         added = forwarded({name: values[-1] for name, values in lists.items()}, self)
         return lists | {name: [value] for name, value in added.items()}
 
@@ -103,7 +99,7 @@ class HttpV1Request(HttpRequest):
             "requestTimeEpoch": int(self.time * 1000),
             "resourceId": None,
             "resourcePath": self._resource,
-            "stage": self._stage,
+            "stage": self.stage,
         }
 
 
@@ -130,7 +126,7 @@ class RestRequest(HttpV1Request):
         return "/" + self.path.lstrip("/") if self.path.startswith("//") else self.path
 
     @property
-    def _stage(self) -> str:
+    def stage(self) -> str:
         return STAGE
 
     def _headers(self) -> dict[str, list[str]]:
@@ -153,12 +149,14 @@ def _capitals(name: str) -> str:
     return "-".join(part.capitalize() for part in name.split("-"))
 
 
-def _lists(pairs: Any) -> dict[str, list[str]]:
+def lists_of(pairs: Any) -> dict[str, list[str]]:
+    """All values of each name, in order."""
     lists: dict[str, list[str]] = {}
     for name, value in pairs:
         lists.setdefault(name, []).append(value)
     return lists
 
 
-def _last(lists: Mapping[str, list[str]]) -> dict[str, str] | None:
+def last_of(lists: Mapping[str, list[str]]) -> dict[str, str] | None:
+    """The last value of each name; ``None`` if there are no names."""
     return {name: values[-1] for name, values in lists.items()} or None

@@ -7,13 +7,17 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from eventflow.model.authorizers import HTTP_REQUEST
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 INVOKE: Final = "execute-api:Invoke"
 MAXIMUM_RESOURCE: Final = 512
 
-_SOURCE: Final = re.compile(r"(?:\$request|method\.request)\.(header|querystring)\.([A-Za-z0-9!#$%&'*+.^_`|~-]+)")
+_SOURCE: Final = re.compile(
+    r"(?:\$request|method\.request|route\.request)\.(header|querystring)\.([A-Za-z0-9!#$%&'*+.^_`|~-]+)"
+)
 _CONTEXT: Final = re.compile(r"\$?context\.([A-Za-z.]+)")
 CONTEXT_VALUES: Final = ("httpMethod", "identity.sourceIp", "path", "routeKey", "stage")
 
@@ -37,19 +41,18 @@ class IdentitySource(NamedTuple):
     name: str
 
     @classmethod
-    def parse(cls, text: str, *, rest: bool = False) -> IdentitySource:
+    def parse(cls, text: str, *, request: str = HTTP_REQUEST) -> IdentitySource:
         """Raises ValueError saying what would be right."""
-        prefix = "method.request" if rest else "$request"
-        found = _SOURCE.fullmatch(text) if text.startswith(f"{prefix}.") else None
+        found = _SOURCE.fullmatch(text) if text.startswith(f"{request}.") else None
         if found is not None:
             return cls(found[1], found[2].lower() if found[1] == "header" else found[2])
+        dollar = "$" if request == HTTP_REQUEST else ""
         context = _CONTEXT.fullmatch(text)
-        if context is not None and context[1] in CONTEXT_VALUES and text.startswith("$") is not rest:
+        if context is not None and context[1] in CONTEXT_VALUES and text.startswith(f"{dollar}context."):
             return cls("context", context[1])
-        start = "" if rest else "$"
         raise ValueError(
-            f"{text!r} is no identity source; use {prefix}.header.NAME, {prefix}.querystring.NAME "
-            f"or one of {', '.join(f'{start}context.{name}' for name in CONTEXT_VALUES)}"
+            f"{text!r} is no identity source; use {request}.header.NAME, {request}.querystring.NAME "
+            f"or one of {', '.join(f'{dollar}context.{name}' for name in CONTEXT_VALUES)}"
         )
 
 

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from eventflow.testing.edge import OriginCall
     from eventflow.testing.history import InvocationHistory
     from eventflow.testing.http_client import HttpResponse
+    from eventflow.testing.websocket_client import (
+        ConnectionEndedError,
+        ConnectionRefusedByAppError,
+        WebSocketClient,
+    )
 
 T = TypeVar("T")
 
@@ -38,17 +43,22 @@ VIRTUAL_TIME: Final[tuple[str, dict[str, Any]]] = ("asyncio", {"loop_factory": V
 # Whoever tests an adapter needs no app: these are imported when they are first used.
 _HOMES: Final = {
     "CallerFailedError": "eventflow.testing.callers",
+    "ConnectionEndedError": "eventflow.testing.websocket_client",
+    "ConnectionRefusedByAppError": "eventflow.testing.websocket_client",
     "HttpResponse": "eventflow.testing.http_client",
     "InvocationHistory": "eventflow.testing.history",
     "NotSettledError": "eventflow.testing.app",
     "OriginCall": "eventflow.testing.edge",
     "TestApp": "eventflow.testing.app",
+    "WebSocketClient": "eventflow.testing.websocket_client",
 }
 
 __all__ = [
     "START",
     "VIRTUAL_TIME",
     "CallerFailedError",
+    "ConnectionEndedError",
+    "ConnectionRefusedByAppError",
     "DeadlockError",
     "HttpResponse",
     "InvocationHistory",
@@ -57,6 +67,7 @@ __all__ = [
     "TestApp",
     "VirtualClock",
     "VirtualTimeLoop",
+    "WebSocketClient",
     "run",
 ]
 

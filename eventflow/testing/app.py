@@ -19,13 +19,14 @@ from eventflow.run.adapters import Adapters
 from eventflow.run.opening import open_plan
 from eventflow.runtime.callers import Callers
 from eventflow.runtime.functions import subject_of
+from eventflow.runtime.http.app import HttpApp
 from eventflow.runtime.stopping import StopSignal
 from eventflow.runtime.supervisor import Supervisor
 from eventflow.testing.callers import ResponseBucket, TestBot, TestSkill, TestStack, TestUserPool
 from eventflow.testing.edge import OriginCall, TestDistribution, example_distribution
 from eventflow.testing.faults import FaultyAdapter, Script
 from eventflow.testing.history import History, InvocationHistory
-from eventflow.testing.http_client import HttpClient
+from eventflow.testing.http_client import AppClient
 from eventflow.testing.resources import (
     TestBucket,
     TestBus,
@@ -38,9 +39,10 @@ from eventflow.testing.resources import (
     as_body,
 )
 from eventflow.testing.virtual_time import START, VirtualClock, VirtualTimeLoop
+from eventflow.testing.websocket_client import ManagementClient, WebSocketClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from eventflow.model.outcome import Outcome
@@ -121,7 +123,15 @@ class TestApp:
             self._stack = stack.pop_all()
         self._callers = Callers(self.supervisor.functions)
         self._stack.callback(self._callers.abandon)
-        self.http = HttpClient(self.supervisor)
+        self.served = HttpApp(
+            plan,
+            self.supervisor.functions,
+            accept=self.supervisor.event_path.accept,
+            metrics=self.supervisor.metrics,
+            readiness=lambda: self.supervisor.readiness.problems,
+            clock=self._clock,
+        )
+        self.http = AppClient(self.served)
         return self
 
     async def __aexit__(
@@ -205,6 +215,19 @@ class TestApp:
         known = self._environment.distributions.get(distribution)
         return TestDistribution(self.supervisor, self._callers, known or example_distribution(distribution), origin)
 
+    # Connections
+
+    def websocket(
+        self, path: str = "/", *, headers: Mapping[str, str] | None = None, subprotocols: Sequence[str] = ()
+    ) -> WebSocketClient:
+        """A client of the WebSocket API, connected inside ``async with``; a query string may be part of ``path``."""
+        return WebSocketClient(self.served, path, headers=headers or {}, subprotocols=subprotocols)
+
+    @property
+    def connections(self) -> ManagementClient:
+        """Stands in for an SDK's ``apigatewaymanagementapi`` client in the functions of the app."""
+        return ManagementClient(self.served, self._loop)
+
     # Invoking
 
     async def invoke(self, function_name: str, event: Any = None) -> Outcome:
@@ -264,6 +287,7 @@ class TestApp:
             "events held": supervisor.event_path.statistics().held,
             "records in flight": sum(poller.in_flight for poller in supervisor.queue_pollers),
             "streams at work": sum(not poller.idle for poller in supervisor.stream_pollers),
+            "WebSocket messages in flight": self.served.websockets.in_flight if self.served.websockets else 0,
         }
         return {name: count for name, count in found.items() if count}
 

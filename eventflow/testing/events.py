@@ -49,6 +49,8 @@ from eventflow.testing.http_events import http_authorizer_event as http_authoriz
 from eventflow.testing.http_events import rest_authorizer_event as rest_authorizer_event
 from eventflow.testing.http_events import rest_event as rest_event
 from eventflow.testing.http_events import token_authorizer_event as token_authorizer_event
+from eventflow.testing.http_events import websocket_authorizer_event as websocket_authorizer_event
+from eventflow.testing.http_events import websocket_event as websocket_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from eventflow.runtime.http.app import HttpApp
 from eventflow.testing.resources import as_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from eventflow.runtime.http.asgi import ServedApp
-    from eventflow.runtime.supervisor import Supervisor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,26 +63,12 @@ class AppClient:
             names["content-type"] = "application/json"
         names.update({name.lower(): value for name, value in (headers or {}).items()})
         exchange = _Exchange(data)
-        await self._app(_scope(method, path, names), exchange.receive, exchange.send)
+        await self._app(http_scope(method, path, names), exchange.receive, exchange.send)
         return exchange.response()
 
 
-class HttpClient(AppClient):
-    """Sends requests through the very application that ``eventflow serve`` serves."""
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        app = HttpApp(
-            supervisor.plan,
-            supervisor.functions,
-            accept=supervisor.event_path.accept,
-            metrics=supervisor.metrics,
-            readiness=lambda: supervisor.readiness.problems,
-            clock=supervisor.clock,
-        )
-        super().__init__(app)
-
-
-def _scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+def http_scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    """What a server tells an application of a request."""
     raw_path, _, query = path.partition("?")
     return {
         "type": "http",

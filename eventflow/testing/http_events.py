@@ -12,15 +12,19 @@ from eventflow.events.alb import AlbEvent
 from eventflow.events.authorizers import HttpAuthorizerEvent, RestAuthorizerEvent, TokenAuthorizerEvent
 from eventflow.events.http import HttpEvent
 from eventflow.events.rest import RestEvent
+from eventflow.events.websocket import WebSocketAuthorizerEvent, WebSocketEvent
+from eventflow.model.websocket import CONNECT, DISCONNECT
 from eventflow.plan.alb_request import AlbRequest, target_group_arn
 from eventflow.plan.http_request import FunctionUrlRequest, HttpRequest
 from eventflow.plan.rest_request import HttpV1Request, RestRequest
+from eventflow.plan.websocket_events import Handshake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 TIME: Final = 1_767_225_600.0
 METHOD_ARN: Final = "arn:aws:execute-api:us-east-1:123456789012:example/prod/GET/"
+CONNECTION_ID: Final = "L0SM9cOFvHcCIhw="
 _REQUEST_ID: Final = "00000000-0000-4000-8000-000000000001"
 
 
@@ -126,6 +130,67 @@ def http_authorizer_event(
     return HttpAuthorizerEvent.model_validate(wire | more)
 
 
+def websocket_event(
+    route_key: str = "$default",
+    body: object = "Hello",
+    *,
+    connection_id: str = CONNECTION_ID,
+    query: Mapping[str, str | Sequence[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    authorizer: Mapping[str, Any] | None = None,
+    disconnect_status_code: int = 1000,
+    disconnect_reason: str = "",
+    stage: str = "prod",
+    source_ip: str = "192.0.2.1",
+    time: float = TIME,
+) -> WebSocketEvent:
+    """An event of a connection: its beginning for the route ``$connect``, which has ``query`` and ``headers``; its end
+    for ``$disconnect``; a message otherwise. A body that is neither text nor bytes is sent as JSON; bytes arrive in
+    base64."""
+    handshake = _handshake(connection_id, stage, query, headers, source_ip, time)
+    handshake.authorizer = authorizer
+    connection = handshake.connection()
+    if route_key == CONNECT:
+        wire = handshake.wire()
+    elif route_key == DISCONNECT:
+        code, reason = disconnect_status_code, disconnect_reason
+        wire = connection.end(code, reason, request_id=_REQUEST_ID, time=time)
+    else:
+        message = body if isinstance(body, bytes) else _bytes(body).decode()
+        facts = {"route_key": route_key, "request_id": _REQUEST_ID, "message_id": _REQUEST_ID}
+        wire = connection.message(message, time=time, **facts)
+    return WebSocketEvent.model_validate(wire)
+
+
+def websocket_authorizer_event(
+    *,
+    connection_id: str = CONNECTION_ID,
+    query: Mapping[str, str | Sequence[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    method_arn: str = "arn:aws:execute-api:us-east-1:123456789012:example/prod/$connect",
+    stage: str = "prod",
+    source_ip: str = "192.0.2.1",
+    time: float = TIME,
+) -> WebSocketAuthorizerEvent:
+    """What a WebSocket API asks about a connection."""
+    handshake = _handshake(connection_id, stage, query, headers, source_ip, time)
+    return WebSocketAuthorizerEvent.model_validate(handshake.authorizer_event(method_arn))
+
+
+def _handshake(
+    connection_id: str,
+    stage: str,
+    query: Mapping[str, str | Sequence[str]] | None,
+    headers: Mapping[str, str] | None,
+    source_ip: str,
+    time: float,
+) -> Handshake:
+    facts = _facts("GET", "/", None, query, {"sec-websocket-version": "13", **(headers or {})}, None, source_ip, time)
+    fixed = ("method", "body", "path_parameters")
+    named = {name: value for name, value in facts.items() if name not in fixed}
+    return Handshake(connection_id=connection_id, stage=stage, **named)
+
+
 def _without_body(wire: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in wire.items() if name not in ("body", "isBase64Encoded")}
 
@@ -186,6 +251,16 @@ HTTP_EVENT_FACTORIES: Final[Mapping[tuple[str, str], tuple[str, Callable[..., An
         "A request to an HTTP API in payload format 1.0",
         partial(rest_event, payload_format_version="1.0"),
         {**_REQUEST, "resource": "/"},
+    ),
+    ("apigateway", "websocket"): (
+        "An event of a WebSocket connection: $connect, $disconnect, or a message",
+        websocket_event,
+        {"route_key": "$default", "body": "Hello", "connection_id": CONNECTION_ID},
+    ),
+    ("apigateway", "websocket-authorizer"): (
+        "A connection that a WebSocket API asks about",
+        websocket_authorizer_event,
+        {"connection_id": CONNECTION_ID},
     ),
     ("lambda", "function-url"): (
         "A request to a function's URL",

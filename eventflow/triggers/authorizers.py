@@ -1,5 +1,8 @@
-"""``@http_authorizer``, ``@rest_authorizer`` and ``jwt_authorizer``. Source: API Gateway guide:
-http-api-lambda-authorizer, http-api-jwt-authorizer, apigateway-use-lambda-authorizer."""
+"""``@http_authorizer``, ``@rest_authorizer``, ``@websocket_authorizer`` and ``jwt_authorizer``.
+
+Source: API Gateway guide: http-api-lambda-authorizer, http-api-jwt-authorizer, apigateway-use-lambda-authorizer,
+apigateway-websocket-api-lambda-auth.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from eventflow.model.authorizers import REST_AUTHORIZER_TYPES, HttpAuthorizer, JwtAuthorizer, RestAuthorizer
+from eventflow.model.authorizers import (
+    HTTP_REQUEST,
+    REST_AUTHORIZER_TYPES,
+    REST_REQUEST,
+    WEBSOCKET_REQUEST,
+    HttpAuthorizer,
+    JwtAuthorizer,
+    RestAuthorizer,
+    WebSocketAuthorizer,
+)
 from eventflow.model.destinations import Service
 from eventflow.model.http import PAYLOAD_FORMAT_VERSIONS
 from eventflow.model.trigger import InvocationModel, Trigger
@@ -54,7 +66,7 @@ class HttpAuthorizerTrigger(_AuthorizerTrigger):
         if version == "1.0" and settings.enable_simple_responses:
             hint = "format 1.0 answers with policies: enable_simple_responses=False"
             yield check.problem("enable_simple_responses", "is set", hint)
-        yield from _identity_problems(check, settings, rest=False)
+        yield from _identity_problems(check, settings, request=HTTP_REQUEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +99,7 @@ class RestAuthorizerTrigger(_AuthorizerTrigger):
         sources = settings.identity_sources
         if settings.type == "TOKEN" and (len(sources) != 1 or ".header." not in sources[0]):
             yield check.problem("identity_sources", f"{sources!r} is not allowed", "a token is in one header")
-        yield from _identity_problems(check, settings, rest=True)
+        yield from _identity_problems(check, settings, request=REST_REQUEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +109,22 @@ class TokenAuthorizerTrigger(RestAuthorizerTrigger):
     service: ClassVar[Service] = Service.TOKEN_AUTHORIZER
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocketAuthorizerTrigger(_AuthorizerTrigger):
+    """A function that a WebSocket API asks about a connection."""
+
+    service: ClassVar[Service] = Service.WEBSOCKET_AUTHORIZER
+
+    authorizer: WebSocketAuthorizer
+
+    @property
+    def decorator(self) -> str:
+        return "@websocket_authorizer()"
+
+    def problems(self, where: str) -> Iterator[Problem]:
+        yield from _identity_problems(Checker(where), self.authorizer, request=WEBSOCKET_REQUEST)
+
+
 def _compiled(expression: str) -> re.Pattern[str]:
     try:
         return re.compile(expression)
@@ -104,12 +132,12 @@ def _compiled(expression: str) -> re.Pattern[str]:
         raise ValueError(f"{expression!r} is no regular expression: {exc}") from exc
 
 
-def _identity_problems(check: Checker, settings: LambdaAuthorizer, *, rest: bool) -> Iterator[Problem]:
+def _identity_problems(check: Checker, settings: LambdaAuthorizer, *, request: str) -> Iterator[Problem]:
     from eventflow.policy.authorization import IdentitySource  # whoever only declares (in Lambda) never checks
 
     yield from check.number("result_ttl_seconds", settings.result_ttl_seconds, 0, _LONGEST_TTL_SECONDS, unit="seconds")
     for source in settings.identity_sources:
-        yield from check.parses("identity_sources", partial(IdentitySource.parse, source, rest=rest))
+        yield from check.parses("identity_sources", partial(IdentitySource.parse, source, request=request))
     if settings.result_ttl_seconds and not settings.identity_sources:
         hint = "answers are kept per identity, so name its sources"
         yield check.problem("identity_sources", "is empty", hint)
@@ -163,6 +191,21 @@ def rest_authorizer(
     )
     trigger = RestAuthorizerTrigger if type == "REQUEST" else TokenAuthorizerTrigger
     return mark_with_trigger(trigger(authorizer=settings))
+
+
+def websocket_authorizer(
+    *, identity_sources: Sequence[str] = ("route.request.header.Authorization",)
+) -> Callable[[F], F]:
+    """Make a function an authorizer of connections: ``@on_websocket("$connect", authorizer=check)``.
+
+    It may take :class:`~eventflow.events.WebSocketAuthorizerEvent` and returns ``{"principalId", "policyDocument",
+    "context"}``; raising an error that says exactly ``Unauthorized`` is 401. A connection without one of
+    ``identity_sources`` (``route.request.header.NAME``, ``route.request.querystring.NAME``) is 401 and asks nobody. The
+    context reaches every function of the connection, in each event. It is asked for every connection.
+    """
+    return mark_with_trigger(
+        WebSocketAuthorizerTrigger(authorizer=WebSocketAuthorizer(identity_sources=tuple(identity_sources)))
+    )
 
 
 def jwt_authorizer(

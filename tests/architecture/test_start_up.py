@@ -136,6 +136,7 @@ def test_serving_http_loads_nothing_of_other_sources(tmp_path: Path) -> None:
     others = [f"eventflow.events.{source}" for source in sources]
     others += [f"eventflow_local.{service}" for service in services]
     others += ["eventflow.runtime.queues", "eventflow.runtime.streams"]
+    others += ["eventflow.runtime.http.websockets", "eventflow.events.websocket", "websockets"]
     others += ["eventflow.policy.filtering", "eventflow.policy.patterns", "eventflow.policy.schedules", "tomllib"]
     assert "eventflow_local.event_queue" in modules
     assert among(modules, [*NEVER, *others]) == []

@@ -9,6 +9,7 @@ import pytest
 from eventflow.app import App
 from eventflow.cli.description import Setting, TriggerDescription, describe
 from eventflow.model.cors import Cors
+from eventflow.model.websocket import WebSocketApi
 from eventflow.plan.environment import Environment, SourceBinding
 from eventflow.triggers.destinations import to_sqs
 from eventflow.triggers.documentdb import on_documentdb
@@ -19,6 +20,7 @@ from eventflow.triggers.kinesis import on_kinesis
 from eventflow.triggers.mq import on_mq
 from eventflow.triggers.s3 import on_s3
 from eventflow.triggers.sqs import on_sqs
+from eventflow.triggers.websocket import on_websocket
 
 if TYPE_CHECKING:
     from tests.cli.conftest import RunCli, Write
@@ -187,3 +189,18 @@ def test_who_may_call_is_told_where_there_are_access_keys(run_cli: RunCli, write
     assert ["S3", "s3.amazonaws.com", "by", "permissions"] in lines
     assert ["s3.amazonaws.com", "count", "arn:aws:s3:::uploads", "111111111111", '@on_s3("uploads")'] in lines
     assert ["222222222222", "count", "anybody", "local"] in lines
+
+
+def test_a_route_of_connections_shows_what_it_says_and_what_it_shares() -> None:
+    @on_websocket("say", route_response=True)
+    def say(event): ...  # type: ignore[no-untyped-def]
+
+    api = WebSocketApi(route_selection_expression="$request.body.kind", stage="chat")
+    [described] = describe(App([say], websocket_api=api).freeze(Environment()))
+    [trigger] = described.triggers
+    assert (trigger.decorator, trigger.model, trigger.adapter) == ('@on_websocket("say")', "synchronous", "")
+    assert trigger.settings == (
+        Setting("route_response", "True", "eventflow"),
+        Setting("route_selection_expression", "$request.body.kind", "eventflow"),
+        Setting("stage", "chat", "eventflow"),
+    )

@@ -18,11 +18,13 @@ from eventflow.cli.serve import serve
 from eventflow.cli.serve_options import InvokeAccess, ServeOptions, WatchOptions
 from eventflow.cli.startup import ready_fields, startup_text
 from eventflow.model.permissions import AccessKey, AuthType
+from eventflow.model.websocket import WebSocketApi
 from eventflow.plan.environment import Environment
 from eventflow.run.runner import Started
 from eventflow.triggers.http import on_http
 from eventflow.triggers.s3 import on_s3
 from eventflow.triggers.sqs import on_sqs
+from eventflow.triggers.websocket import on_websocket
 
 if TYPE_CHECKING:
     from tests.cli.conftest import RunCli
@@ -119,6 +121,15 @@ def test_pages_are_said_where_they_are() -> None:
     started = Started(address="http://127.0.0.1:8000")
     assert "/docs" not in startup_text(plan, started)
     assert "http://127.0.0.1:8000/docs" in startup_text(plan, started._replace(docs=True))
+
+
+def test_the_startup_table_says_where_connections_are_made() -> None:
+    @on_websocket("say")
+    def say(event): ...  # type: ignore[no-untyped-def]
+
+    plan = App([say], websocket_api=WebSocketApi(stage="chat")).freeze(Environment())
+    text = click.unstyle(startup_text(plan, Started(address="http://127.0.0.1:8000")))
+    assert ["WebSocket", "ws://127.0.0.1:8000/chat"] in [line.split() for line in text.splitlines()]
 
 
 def test_a_closed_invoke_api_is_said_with_what_would_open_it() -> None:

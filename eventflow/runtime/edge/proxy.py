@@ -86,6 +86,11 @@ class EdgeProxy:
         self._abandoned = False
 
     @property
+    def websockets(self) -> None:
+        """None: whoever asks for one is answered like any other request."""
+        return
+
+    @property
     def outliving(self) -> frozenset[asyncio.Task[Any]]:
         """Invocations that may outlive their requests; whoever stops the server waits for them."""
         return self._callers.outliving

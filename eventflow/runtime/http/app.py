@@ -27,21 +27,24 @@ if TYPE_CHECKING:
     from eventflow.runtime.callers import Callers
     from eventflow.runtime.functions import Functions
     from eventflow.runtime.http.asgi import Header, Receive, Scope, Send
+    from eventflow.runtime.http.connections_api import ConnectionsApi
     from eventflow.runtime.http.gate import Gate, GatedInvokeApi
     from eventflow.runtime.http.invoke_api import Accept
     from eventflow.runtime.http.streaming import StreamedAnswer
+    from eventflow.runtime.http.websockets import WebSockets
     from eventflow.runtime.metrics import Metrics
 
 NO_ENDPOINTS: Final[Mapping[str, HttpEndpoint]] = MappingProxyType({})
 
 
 class HttpApp:
-    """A plan's HTTP side, as an ASGI application for the ``http`` scope.
+    """A plan's HTTP side, as an ASGI application for the scopes ``http`` and ``websocket``.
 
     ``accept`` takes asynchronous invocations: :meth:`EventPath.accept`. ``readiness`` tells the problem of each
     part that has one. ``endpoints`` are those of sources, by path; ``callers`` calls functions for some of them.
-    ``invoke_api`` and ``admin`` say whether those are served here, to whoever reaches the port; a user's own route with
-    the very path of an admin page wins over it. ``gate`` lets in whom the Invoke API may serve: everybody, if ``None``.
+    ``invoke_api`` (with the management API of WebSocket connections) and ``admin`` say whether those are served here,
+    to whoever reaches the port; a user's own route with the very path of an admin page wins over it. ``gate`` lets in
+    whom the Invoke API may serve: everybody, if ``None``.
     """
 
     def __init__(
@@ -65,7 +68,19 @@ class HttpApp:
         self._next_request_id = request_ids()
         self._routes = Routes(plan, functions, clock)
         self._invoke_api = _invoke_api(InvokeApi(plan.environment, functions, accept, clock), gate, plan)
-        self._prefixes = PREFIXES if invoke_api else ()
+        self._prefixes: tuple[str, ...] = PREFIXES if invoke_api else ()
+        self._connections: ConnectionsApi | None = None
+        self.websockets: WebSockets | None = None
+        """The connections, if the plan has routes for any."""
+        if plan.websocket_routes:
+            from eventflow.runtime.http.connections_api import ConnectionsApi  # few apps have connections
+            from eventflow.runtime.http.websockets import WebSockets
+
+            self.websockets = WebSockets(plan, functions, clock, self._next_request_id)
+            stage = plan.websocket_api.stage
+            opened = invoke_api and gate is None  # nothing says who of those that sign may post
+            self._connections = ConnectionsApi(self.websockets.sessions, stage=stage, opened=opened)
+            self._prefixes += self._connections.prefixes
         self._pushes = Pushes(endpoints)
         self._push_paths = frozenset(endpoints)
         self._admin = Admin(metrics, functions, readiness)
@@ -77,7 +92,8 @@ class HttpApp:
     def outliving(self) -> frozenset[asyncio.Task[Any]]:
         """Invocations that may outlive their requests; whoever stops the server waits for them."""
         called = frozenset() if self._callers is None else self._callers.outliving
-        return self._routes.outliving | called
+        connected = frozenset() if self.websockets is None else self.websockets.outliving
+        return self._routes.outliving | called | connected
 
     def abandon(self) -> None:
         """The server stops without waiting any longer: a request that is cancelled from now on is answered with
@@ -87,7 +103,7 @@ class HttpApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. A client that leaves meanwhile does not stop the function."""
         if scope["type"] != "http":
-            await _refuse_scope(scope, receive, send)
+            await self._connect(scope, receive, send)
             return
         raw_path = scope.get("raw_path")
         path = raw_path.decode("latin-1") if raw_path is not None else quote(scope["path"])
@@ -96,7 +112,7 @@ class HttpApp:
         answer: Answer | StreamedAnswer | None = None
         try:
             if path.startswith(self._prefixes):
-                answer, identifier = await self._invoke_api.answer(path, scope, receive, request_id)
+                answer, identifier = await self._manage(path, scope, receive, request_id)
                 identity = (identifier,)
             elif path in self._admin_paths:
                 answer, identity = self._admin.answer(path, scope), HTTP_API.identity(request_id)
@@ -120,6 +136,27 @@ class HttpApp:
                 return  # it stays without its end
             answer = HttpApi.gave_up
         await send_answer(scope, send, answer, identity)
+
+    async def _manage(
+        self, path: str, scope: Scope, receive: Receive, request_id: str
+    ) -> tuple[Answer | StreamedAnswer, Header]:
+        """The answer of one of the management APIs, and the header with the request's id."""
+        if self._connections is not None and path.startswith(self._connections.prefixes):
+            answer = await self._connections.answer(path, scope, receive)
+            return answer, (b"x-amzn-requestid", request_id.encode())
+        return await self._invoke_api.answer(path, scope, receive, request_id)
+
+    async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.websockets is None or scope["type"] != "websocket":
+            await _refuse_scope(scope, receive, send)
+            return
+        raw_path = scope.get("raw_path")
+        path = raw_path.decode("latin-1") if raw_path is not None else quote(scope["path"])
+        try:
+            await self.websockets.serve(path, scope, receive, send, self._next_request_id())
+        except CancelledError:
+            if not self._abandoned:
+                raise
 
 
 def _invoke_api(api: InvokeApi, gate: Gate | None, plan: Plan) -> InvokeApi | GatedInvokeApi:

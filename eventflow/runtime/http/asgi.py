@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 if TYPE_CHECKING:
     import asyncio
 
+    from eventflow.runtime.http.websockets import WebSockets
+
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -22,6 +24,10 @@ class ServedApp(Protocol):
     @property
     def outliving(self) -> frozenset[asyncio.Task[Any]]:
         """Work that may outlive its requests; whoever stops the server waits for it."""
+
+    @property
+    def websockets(self) -> WebSockets | None:
+        """Its connections, if it takes any; they are ended first."""
 
     def abandon(self) -> None:
         """The server stops without waiting any longer."""

@@ -10,7 +10,14 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from eventflow.model.authorizers import HttpAuthorizer, JwtAuthorizer, RestAuthorizer
+from eventflow.model.authorizers import (
+    HTTP_REQUEST,
+    REST_REQUEST,
+    HttpAuthorizer,
+    JwtAuthorizer,
+    RestAuthorizer,
+    WebSocketAuthorizer,
+)
 from eventflow.model.http import HttpApiRoute
 from eventflow.model.outcome import FunctionFailed, Succeeded
 from eventflow.plan.http_request import API_ID, HttpRequest
@@ -33,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from eventflow.plan.environment import Environment
-    from eventflow.plan.plan import AuthorizerPlan, RoutePlan
+    from eventflow.plan.plan import AuthorizerPlan, RoutePlan, WebSocketPlan
     from eventflow.ports import Clock
     from eventflow.runtime.functions import Functions
     from eventflow.runtime.http.jwt_keys import Keys
@@ -47,7 +54,7 @@ MAXIMUM_ARN_BYTES: Final = 1_600
 UNAUTHORIZED: Final = message(401, "Unauthorized")
 FORBIDDEN: Final = message(403, "Forbidden")
 
-_REST_UNAUTHORIZED: Final = gateway_response(401, "Unauthorized", "UnauthorizedException")
+REST_UNAUTHORIZED: Final = gateway_response(401, "Unauthorized", "UnauthorizedException")
 _REST_FAILURE: Final = gateway_response(500, "Internal server error", "AuthorizerConfigurationException")
 _REST_ARN_TOO_LONG: Final = gateway_response(414, "Request URI too long", "RequestUriTooLongException")
 _NOT_AUTHORIZED: Final = "User is not authorized to access this resource"
@@ -65,7 +72,7 @@ def refusals(route: RoutePlan) -> tuple[Answer, ...]:
         has_scopes = isinstance(route.source, HttpApiRoute) and route.source.scopes
         return (UNAUTHORIZED, FORBIDDEN) if has_scopes else (UNAUTHORIZED,)
     if isinstance(route.authorizer.settings, RestAuthorizer):
-        return (_REST_UNAUTHORIZED, _REST_FAILURE, _REST_ARN_TOO_LONG, *_REST_DENIED.values())
+        return (REST_UNAUTHORIZED, _REST_FAILURE, _REST_ARN_TOO_LONG, *_REST_DENIED.values())
     return (UNAUTHORIZED, FORBIDDEN, HttpApi.function_error)
 
 
@@ -77,11 +84,11 @@ class Gate(ABC):
         """``None`` for a request that may go on, with what its event says of that; the answer to any other."""
 
 
-class _Identity:
+class Identity:
     """Reads the identity sources of an authorizer."""
 
-    def __init__(self, sources: Sequence[str], *, rest: bool) -> None:
-        self._sources = [IdentitySource.parse(source, rest=rest) for source in sources]
+    def __init__(self, sources: Sequence[str], *, request: str = HTTP_REQUEST) -> None:
+        self._sources = [IdentitySource.parse(source, request=request) for source in sources]
 
     def of(self, request: HttpRequest) -> tuple[str, ...] | None:
         """The values, in order; ``None`` if one is missing or empty."""
@@ -101,7 +108,7 @@ def _value(source: IdentitySource, request: HttpRequest) -> str | None:
         "identity.sourceIp": request.source_ip,
         "path": request.path,
         "routeKey": request.route_key,
-        "stage": STAGE if isinstance(request, RestRequest) else "$default",
+        "stage": request.stage,
     }
     return context[source.name]
 
@@ -130,7 +137,7 @@ class _Cache:
             self._kept.popitem(last=False)
 
 
-class _Failed(NamedTuple):
+class Failed(NamedTuple):
     """The authorizer decided nothing. ``unauthorized`` if it said so by an error."""
 
     unauthorized: bool = False
@@ -142,21 +149,22 @@ class LambdaGate(Gate):
     def __init__(self, plan: AuthorizerPlan, functions: Functions, environment: Environment, clock: Clock) -> None:
         self._name = plan.endpoint.function.name
         self._entry = functions[self._name].invoker.entry(plan.endpoint)
-        self._arn = f"arn:aws:execute-api:{environment.region}:{environment.account_id}:{API_ID}"
+        self.arn = f"arn:aws:execute-api:{environment.region}:{environment.account_id}:{API_ID}"
         self._cache = _Cache(plan.settings.result_ttl_seconds, clock)
 
-    async def _verdict(
+    async def verdict(
         self, identity: tuple[str, ...], event: dict[str, Any], read: Callable[[Any], Verdict], request_id: str
-    ) -> Verdict | _Failed:
+    ) -> Verdict | Failed:
+        """What the function says of an identity, read with ``read``."""
         outcome = await self._entry.invoke(event, request_id)
         if not isinstance(outcome, Succeeded):
             report_failure(self._name, outcome, request_id)
-            return _Failed(isinstance(outcome, FunctionFailed) and outcome.error_message == "Unauthorized")
+            return Failed(isinstance(outcome, FunctionFailed) and outcome.error_message == "Unauthorized")
         try:
             verdict = read(json.loads(marshal(outcome.value)))
         except Exception as exc:  # noqa: BLE001 (the edge of user code: models run some while they are written)
             _log.error("%s decided nothing (request %s): %s", self._name, request_id, exc)
-            return _Failed()
+            return Failed()
         self._cache.keep(identity, verdict)
         return verdict
 
@@ -174,18 +182,18 @@ class HttpGate(LambdaGate):
     ) -> None:
         super().__init__(plan, functions, environment, clock)
         self._settings = settings
-        self._identity = _Identity(settings.identity_sources, rest=False)
+        self._identity = Identity(settings.identity_sources)
 
     async def admit(self, request: HttpRequest) -> Answer | None:
         identity = self._identity.of(request)
         if identity is None:
             return UNAUTHORIZED
-        arn = f"{self._arn}/$default/{request.method}/{request.path.lstrip('/')}"
-        verdict: Verdict | _Failed | None = self._cache.get(identity)
+        arn = f"{self.arn}/$default/{request.method}/{request.path.lstrip('/')}"
+        verdict: Verdict | Failed | None = self._cache.get(identity)
         if verdict is None:
             event = self._event(request, arn, identity)
-            verdict = await self._verdict(identity, event, self._read, request.request_id)
-        if isinstance(verdict, _Failed):
+            verdict = await self.verdict(identity, event, self._read, request.request_id)
+        if isinstance(verdict, Failed):
             return HttpApi.function_error
         if verdict.effect(arn) is not Effect.ALLOW:
             return FORBIDDEN
@@ -222,7 +230,7 @@ class RestGate(LambdaGate):
     ) -> None:
         super().__init__(plan, functions, environment, clock)
         self._settings = settings
-        self._identity = _Identity(settings.identity_sources, rest=True)
+        self._identity = Identity(settings.identity_sources, request=REST_REQUEST)
         expression = settings.identity_validation_expression
         self._valid = None if expression is None else re.compile(expression)
         self._clock = clock
@@ -230,26 +238,17 @@ class RestGate(LambdaGate):
     async def admit(self, request: HttpRequest) -> Answer | None:
         identity = self._identity.of(request)
         if identity is None or (self._valid is not None and not self._valid.fullmatch(identity[0])):
-            return _REST_UNAUTHORIZED
-        arn = f"{self._arn}/{STAGE}/{request.method}/{request.path.lstrip('/')}"
+            return REST_UNAUTHORIZED
+        arn = f"{self.arn}/{STAGE}/{request.method}/{request.path.lstrip('/')}"
         if len(arn) > MAXIMUM_ARN_BYTES:
             return _REST_ARN_TOO_LONG
         started = self._clock.time()
-        verdict: Verdict | _Failed | None = self._cache.get(identity)
+        verdict: Verdict | Failed | None = self._cache.get(identity)
         if verdict is None:
-            verdict = await self._verdict(
-                identity, self._event(request, arn, identity), _rest_verdict, request.request_id
+            verdict = await self.verdict(
+                identity, self._event(request, arn, identity), rest_verdict, request.request_id
             )
-        if isinstance(verdict, _Failed):
-            return _REST_UNAUTHORIZED if verdict.unauthorized else _REST_FAILURE
-        effect = verdict.effect(arn)
-        if effect is not Effect.ALLOW:
-            return _REST_DENIED[effect]
-        latency = int((self._clock.time() - started) * 1000)
-        request.authorizer = {
-            **verdict.context, "principalId": verdict.principal_id, "integrationLatency": latency,
-        }  # fmt: skip
-        return None
+        return verdict_answer(verdict, arn, request, self._clock.time() - started)
 
     def _event(self, request: HttpRequest, arn: str, identity: tuple[str, ...]) -> dict[str, Any]:
         if self._settings.type == "TOKEN":
@@ -257,7 +256,22 @@ class RestGate(LambdaGate):
         return _bodiless(RestRequest.of(request)) | {"type": "REQUEST", "methodArn": arn}
 
 
-def _rest_verdict(value: Any) -> Verdict:
+def verdict_answer(verdict: Verdict | Failed, arn: str, request: HttpRequest, seconds: float) -> Answer | None:
+    """What REST and WebSocket APIs make of a verdict that took so long."""
+    if isinstance(verdict, Failed):
+        return REST_UNAUTHORIZED if verdict.unauthorized else _REST_FAILURE
+    effect = verdict.effect(arn)
+    if effect is not Effect.ALLOW:
+        return _REST_DENIED[effect]
+    latency = int(seconds * 1000)
+    request.authorizer = {
+        **verdict.context, "principalId": verdict.principal_id, "integrationLatency": latency,
+    }  # fmt: skip
+    return None
+
+
+def rest_verdict(value: Any) -> Verdict:
+    """From what authorizers of REST and WebSocket APIs return."""
     return policy_verdict(value, flat_context=True)
 
 
@@ -270,7 +284,7 @@ class JwtGate(Gate):
     """Checks tokens for an HTTP API."""
 
     def __init__(self, authorizer: JwtAuthorizer, scopes: tuple[str, ...], keys: Keys, clock: Clock) -> None:
-        self._identity = _Identity([authorizer.identity_source], rest=False)
+        self._identity = Identity([authorizer.identity_source])
         self._authorizer = authorizer
         self._scopes = scopes
         self._keys = keys
@@ -315,7 +329,7 @@ class Gates:
         self._lambdas: dict[tuple[str, object], Gate] = {}
         self._keys: dict[str, Keys] = {}
 
-    def of(self, route: RoutePlan) -> Gate | None:
+    def of(self, route: RoutePlan | WebSocketPlan) -> Gate | None:
         """The gate of a route, if it has one."""
         authorizer = route.authorizer
         if authorizer is None:
@@ -335,4 +349,8 @@ class Gates:
         settings = plan.settings
         if isinstance(settings, HttpAuthorizer):
             return HttpGate(plan, settings, self._functions, self._environment, self._clock)
+        if isinstance(settings, WebSocketAuthorizer):
+            from eventflow.runtime.http.websocket_gate import WebSocketGate  # few apps have connections
+
+            return WebSocketGate(plan, settings, self._functions, self._environment, self._clock)
         return RestGate(plan, settings, self._functions, self._environment, self._clock)

@@ -14,7 +14,8 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from eventflow.runtime.http.answers import WHOLE_RESPONSE
+from eventflow.model import limits
+from eventflow.runtime.http.answers import WHOLE_RESPONSE, message
 from eventflow.runtime.http.routes import HEAD_TOO_LARGE, REQUEST_TIMEOUT
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ def _last_words(answer: Answer) -> bytes:
 
 
 _HTTP_408: Final = _last_words(REQUEST_TIMEOUT)
+_HTTP_414: Final = _last_words(message(414, "URI Too Long"))
 _HTTP_431: Final = _last_words(HEAD_TOO_LARGE)
+_HANDSHAKE_HEADERS: Final = 120
+_HANDSHAKE_LINE_BYTES: Final = 8_000
+"""What the WebSocket library reads (128 headers of 8,192 bytes), less what separates them."""
 
 
 class Patience(NamedTuple):
@@ -108,6 +113,21 @@ class _Protocol(HttpToolsProtocol):
         if not self.access_log:  # which is written where uvicorn sends
             scope: Any = self.scope
             scope["extensions"] = {WHOLE_RESPONSE: partial(_write_response, self.cycle)}
+
+    def handle_websocket_upgrade(self) -> None:
+        refusal = self._upgrade_refusal()
+        if refusal is None:
+            super().handle_websocket_upgrade()
+        else:
+            self.transport.write(refusal)
+            self.transport.close()
+
+    def _upgrade_refusal(self) -> bytes | None:
+        """The answer to a handshake that is larger than what reads it may read."""
+        if len(self.url) > limits.WEBSOCKET_URL_CHARACTERS:
+            return _HTTP_414
+        lines = [len(name) + len(value) for name, value in self.headers]
+        return _HTTP_431 if len(lines) > _HANDSHAKE_HEADERS or max(lines) > _HANDSHAKE_LINE_BYTES else None
 
     def lose_patience(self, patience: Patience, now: float) -> None:
         """Give the client up if it is its turn for too long, without a change since earlier calls.
@@ -185,7 +205,10 @@ class Listener(Server):
         config = Config(
             app,
             http=_Protocol,
-            ws="none",
+            ws="none" if app.websockets is None else _websocket_protocol(),
+            ws_max_size=limits.WEBSOCKET_MESSAGE_BYTES,
+            ws_ping_interval=None,  # a pong behind messages that wait for their turn would be late
+            ws_per_message_deflate=False,  # API Gateway has none, and nothing small becomes large
             lifespan="off",
             interface="asgi3",
             log_config=None,
@@ -223,13 +246,16 @@ class Listener(Server):
 
     async def drain(self, stop: StopSignal, *, drain_seconds: float) -> None:
         """Accept nothing more; return when every request has its answer, at the deadline, or at the second
-        request to stop."""
-        self._stop_accepting()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
+        request to stop. WebSockets are ended first: until then, their functions can still send to them."""
         with anyio.move_on_after(drain_seconds):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_cancel_when, stop, tasks.cancel_scope)
+                if self._app.websockets is not None:
+                    with anyio.move_on_after(drain_seconds / 2):
+                        await self._app.websockets.leave(within_seconds=drain_seconds / 4)
+                self._stop_accepting()
+                for connection in list(self.server_state.connections):
+                    connection.shutdown()
                 await self._finished()
                 tasks.cancel_scope.cancel()
 
@@ -258,6 +284,12 @@ class Listener(Server):
         while self.server_state.connections:  # answers on their way to slow clients
             self.server_state.disconnected.clear()
             await self.server_state.disconnected.wait()
+
+
+def _websocket_protocol() -> type[asyncio.Protocol]:
+    from eventflow.runtime.http.websocket_protocol import WebSocketProtocol  # loads its library
+
+    return WebSocketProtocol
 
 
 async def _cancel_when(stop: StopSignal, scope: anyio.CancelScope) -> None:

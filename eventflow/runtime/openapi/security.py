@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from eventflow.model.authorizers import JwtAuthorizer, RestAuthorizer
+from eventflow.model.authorizers import HTTP_REQUEST, REST_REQUEST, JwtAuthorizer, RestAuthorizer
 from eventflow.model.http import HttpApiRoute
 from eventflow.policy.authorization import IdentitySource
 
@@ -50,8 +50,8 @@ class SecuritySchemes:
 
     def _function(self, authorizer: AuthorizerPlan) -> list[str]:
         name, settings = authorizer.endpoint.function.name, authorizer.settings
-        rest = isinstance(settings, RestAuthorizer)
-        places = [(IdentitySource.parse(source, rest=rest).place, source) for source in settings.identity_sources]
+        request = REST_REQUEST if isinstance(settings, RestAuthorizer) else HTTP_REQUEST
+        places = [(IdentitySource.parse(source, request=request).place, source) for source in settings.identity_sources]
         keys = [_key(place, source) for place, source in places if place in _PLACES]
         return [
             self._add(

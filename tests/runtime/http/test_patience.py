@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
+from eventflow import WebSocketEvent, on_websocket
 from eventflow.runtime.http.asgi import Message, Receive, Scope, Send, ServedApp
 from eventflow.runtime.http.listener import PATIENCE, Listener, Patience
 from eventflow.runtime.stopping import StopSignal
@@ -21,6 +22,10 @@ from eventflow.triggers.http import on_http
 from tests.runtime.http.harness import running
 
 GET = b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 POST = b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
 
 
@@ -69,6 +74,9 @@ class Client:
         self._began = asyncio.get_running_loop().time()
         return head + body
 
+    async def upgraded(self) -> bool:
+        return (await self._reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+
     async def rest(self) -> bytes:
         """Everything until the server ends the connection."""
         with anyio.fail_after(400):
@@ -91,11 +99,11 @@ class Client:
             self._writer.write(data)
             await anyio.sleep(1)
 
-    async def stop_reading_until_reset(self) -> None:
+    async def stop_reading_until_reset(self, data: bytes = b"\r\n") -> None:
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
         with anyio.fail_after(400):
             while not self._writer.is_closing():
-                self._writer.write(b"\r\n")
+                self._writer.write(data)
                 await anyio.sleep(1)
 
 
@@ -136,6 +144,7 @@ class Sluggish:
     ``early``, its answer begins at once."""
 
     outliving: frozenset[asyncio.Task[Any]] = frozenset()
+    websockets = None
 
     def __init__(self, *, early: bool = False) -> None:
         self._early = early
@@ -252,6 +261,28 @@ async def test_a_body_that_trickles_in_behind_its_answer_is_given_up_without_ano
         assert client.taken == pytest.approx(300, abs=2)
     assert received.startswith(b"HTTP/1.1 200 ")
     assert b"408" not in received
+
+
+async def test_a_websocket_that_does_not_read_is_cut_off_though_it_pings() -> None:
+    ends = list[int]()
+
+    @on_websocket("$default", route_response=True)
+    async def flood() -> dict[str, str]:
+        return {"body": "x" * 100_000}
+
+    @on_websocket("$disconnect")
+    async def disconnect(event: WebSocketEvent) -> None:
+        ends.append(event.request_context.disconnect_status_code or 0)
+
+    message, ping = (bytes([0x80 | opcode, 0x80, 0, 0, 0, 0]) for opcode in (1, 9))
+    async with connected(flood, disconnect) as client:
+        client.send(UPGRADE)
+        assert await client.upgraded()
+        client.send(message * 40)
+        await client.stop_reading_until_reset(ping * 1_000)
+        assert client.taken == pytest.approx(60, abs=4)
+        await anyio.sleep(1)
+        assert ends == [1006]
 
 
 class TestOnRealTime:

@@ -86,6 +86,8 @@ SERVICES: Final[dict[str, type[EventModel]]] = {
     "sns": SnsEvent,
     "sqs": SqsEvent,
     "token_authorizer": TokenAuthorizerEvent,
+    "websocket": WebSocketEvent,
+    "websocket_authorizer": WebSocketAuthorizerEvent,
 }
 """Those with a decorator, and so with a codec."""
 
@@ -113,8 +115,6 @@ OTHERS: Final[dict[str, type[EventModel]]] = {
     "ses": SesEvent,
     "vpc-lattice": VpcLatticeEvent,
     "vpc-lattice-v1": VpcLatticeV1Event,
-    "websocket": WebSocketEvent,
-    "websocket-authorizer": WebSocketAuthorizerEvent,
 }
 """Those that call functions in Lambda only, and those whose decorator is yet to come."""
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from eventflow.model.authorizers import HTTP_REQUEST, REST_REQUEST
 from eventflow.policy.authorization import (
     Effect,
     IdentitySource,
@@ -81,9 +82,9 @@ def test_an_answer_without_a_policy_decides_nothing(answer: Any) -> None:
     ],
 )
 def test_identity_sources(text: str, rest: bool, source: tuple[str, str]) -> None:
-    assert IdentitySource.parse(text, rest=rest) == source
+    assert IdentitySource.parse(text, request=REST_REQUEST if rest else HTTP_REQUEST) == source
     with pytest.raises(ValueError, match="is no identity source"):
-        IdentitySource.parse(text, rest=not rest)
+        IdentitySource.parse(text, request=HTTP_REQUEST if rest else REST_REQUEST)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ from eventflow.testing.events import (
     scheduled_event,
     sns_event,
     sqs_event,
+    websocket_authorizer_event,
+    websocket_event,
 )
 
 FACTORIES: list[Callable[..., EventModel]] = [
@@ -55,6 +57,8 @@ FACTORIES: list[Callable[..., EventModel]] = [
     scheduled_event,
     sns_event,
     sqs_event,
+    websocket_authorizer_event,
+    websocket_event,
 ]
 
 TIMELESS: list[Callable[..., EventModel]] = [cloudformation_event, cloudfront_event, cognito_event, lex_event]
