@@ -242,7 +242,7 @@ def _sent(answer: Answer, identity: Sequence[tuple[bytes, bytes]]) -> tuple[int,
 def fuzz(examples: int, *, start: int, count: Count) -> None:
     """Try this many cases of each kind, the same ones for the same ``start``. Raises what did not hold."""
     limited = settings(
-        max_examples=examples, database=None, phases=[Phase.generate, Phase.shrink],
+        max_examples=examples, database=None, deadline=None, phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     for service in FLAVOURS:
