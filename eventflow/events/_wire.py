@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import from_json, to_json
 
+from eventflow.model.records import SourceIdentity
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -37,6 +39,12 @@ def arn_account(arn: str) -> str:
     return (len(parts) > 4 and parts[4]) or "000000000000"
 
 
+def arn_region(arn: str) -> str:
+    """The region in an ARN; empty if there is none."""
+    parts = arn.split(":")
+    return parts[3] if len(parts) > 4 else ""
+
+
 def first_record(wire: JsonObject) -> Mapping[str, Any]:
     """The first of ``Records``; empty if the event has none."""
     records = wire.get("Records")
@@ -57,6 +65,21 @@ def is_stream_event(wire: JsonObject, service: str) -> bool:
         return record.get("eventSource") == f"aws:{service}"
     arn = wire.get("eventSourceARN")
     return "window" in wire and isinstance(arn, str) and arn.split(":")[2:3] == [service]
+
+
+def stream_name(wire: JsonObject) -> str:
+    """The stream or table in the ARN of a stream's event: ``...:stream/NAME``, ``...:table/NAME/stream/LABEL``."""
+    arn = first_record(wire).get("eventSourceARN") or wire.get("eventSourceARN") or ""
+    return str(arn).partition("/")[2].partition("/")[0]
+
+
+def source_identity(wire: JsonObject) -> SourceIdentity:
+    """The source of a polled event, as the event itself tells it."""
+    record = first_record(wire)
+    arn = str(record.get("eventSourceARN") or wire.get("eventSourceARN") or wire.get("eventSourceArn") or "")
+    stated = {"bootstrapServers": wire.get("bootstrapServers"), "invokeIdentityArn": record.get("invokeIdentityArn")}
+    extras = {name: value for name, value in stated.items() if value is not None}
+    return SourceIdentity(arn=arn, region=record.get("awsRegion") or arn_region(arn), extras=extras)
 
 
 def copy_json(value: Any) -> Any:

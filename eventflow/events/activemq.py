@@ -87,6 +87,11 @@ class ActiveMQCodec:
     def recognises(self, wire: JsonObject) -> bool:
         return wire.get("eventSource") in _EVENT_SOURCES
 
+    def origin(self, wire: JsonObject) -> str:
+        """The queue that an event is from; empty if it does not say."""
+        destinations = [message.get("destination") or {} for message in wire["messages"][:1]]
+        return next((str(destination.get("physicalName", "")) for destination in destinations), "")
+
     def wire_record(self, record: QueueRecord, identity: SourceIdentity) -> JsonObject:
         wire = _metadata(record)
         wire["data"] = encode_base64(_as_bytes(record.body))

@@ -11,6 +11,7 @@ from pydantic_core import from_json, to_json
 from eventflow.events._base import EventModel, PayloadModel, PayloadT
 from eventflow.events.extended_json import deserialise
 from eventflow.model.destinations import Service
+from eventflow.model.documentdb import CollectionAddress
 from eventflow.model.filtering import FilterMismatch, FilterRules, FilterView
 from eventflow.model.records import StreamRecord
 
@@ -109,6 +110,11 @@ class DocumentDBCodec:
 
     def recognises(self, wire: JsonObject) -> bool:
         return wire.get("eventSource") == "aws:docdb"
+
+    def origin(self, wire: JsonObject) -> str:
+        """The collection that an event is from, as its address is written; empty if it does not say."""
+        namespaces = [entry["event"].get("ns") or {} for entry in wire["events"][:1]]
+        return next((CollectionAddress(ns.get("db", ""), ns.get("coll")).name for ns in namespaces), "")
 
     def wire_record(self, record: StreamRecord, identity: SourceIdentity) -> JsonObject:
         return {"event": _change(record)}

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel, to_pascal
 
 from eventflow.events._base import EventModel, PayloadModel, PayloadT
 from eventflow.events._window import WindowedEvent
-from eventflow.events._wire import copy_json, is_stream_event, json_size
+from eventflow.events._wire import copy_json, is_stream_event, json_size, stream_name
 from eventflow.events.attribute_values import deserialise_item, item_size
 from eventflow.model.destinations import Service
 from eventflow.model.filtering import FilterMismatch, FilterRules, FilterView
@@ -118,6 +118,10 @@ class DynamoDBCodec:
 
     def recognises(self, wire: JsonObject) -> bool:
         return is_stream_event(wire, "dynamodb")
+
+    def origin(self, wire: JsonObject) -> str:
+        """The name of the table that an event is from; empty if it does not say."""
+        return stream_name(wire)
 
     def wire_record(self, record: StreamRecord, identity: SourceIdentity) -> JsonObject:
         wire = _metadata(record, identity)

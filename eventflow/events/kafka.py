@@ -102,6 +102,10 @@ class KafkaCodec:
     def recognises(self, wire: JsonObject) -> bool:
         return wire.get("eventSource") in _EVENT_SOURCES
 
+    def origin(self, wire: JsonObject) -> str:
+        """The topic that an event is from; empty if it does not say."""
+        return next((str(batch[0].get("topic", "")) for batch in wire["records"].values() if batch), "")
+
     def wire_record(self, record: StreamRecord, identity: SourceIdentity) -> JsonObject:
         wire = _metadata(record)
         if record.data is not None:

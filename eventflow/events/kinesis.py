@@ -16,6 +16,7 @@ from eventflow.events._wire import (
     decode_base64,
     encode_base64,
     is_stream_event,
+    stream_name,
     text_size,
 )
 from eventflow.model.destinations import Service
@@ -97,6 +98,10 @@ class KinesisCodec:
 
     def recognises(self, wire: JsonObject) -> bool:
         return is_stream_event(wire, "kinesis")
+
+    def origin(self, wire: JsonObject) -> str:
+        """The name of the stream that an event is from; empty if it does not say."""
+        return stream_name(wire)
 
     def wire_record(self, record: StreamRecord, identity: SourceIdentity) -> JsonObject:
         data = {**_metadata(record), "data": encode_base64(record.data or b"")}

@@ -14,6 +14,7 @@ from eventflow.events._base import EventModel, PayloadModel, PayloadT
 from eventflow.events._wire import base64_size, copy_json, decode_base64, encode_base64, json_size
 from eventflow.model.destinations import Service
 from eventflow.model.filtering import FilterMismatch, FilterRules, FilterView
+from eventflow.model.message_queues import QueueAddress
 from eventflow.model.records import QueueRecord
 
 if TYPE_CHECKING:
@@ -100,6 +101,10 @@ class RabbitMQCodec:
 
     def recognises(self, wire: JsonObject) -> bool:
         return wire.get("eventSource") == "aws:rmq"
+
+    def origin(self, wire: JsonObject) -> str:
+        """The queue that an event is from, as its address is written."""
+        return next((QueueAddress.parse(queue).name for queue in wire["rmqMessagesByQueue"]), "")
 
     def wire_record(self, record: QueueRecord, identity: SourceIdentity) -> JsonObject:
         wire = _metadata(record)

@@ -109,6 +109,12 @@ class S3Codec(EventCodec):
     def recognises(self, wire: JsonObject) -> bool:
         return first_record(wire).get("eventSource") == "aws:s3"
 
+    def change(self, wire: JsonObject) -> tuple[str, str, str]:
+        """Bucket, event name and plain key of an event's first record."""
+        record = wire["Records"][0]
+        s3 = record["s3"]
+        return s3["bucket"]["name"], record["eventName"], unquote_plus(s3["object"]["key"])
+
     def payload(self, wire: JsonObject) -> UserData:
         return wire
 

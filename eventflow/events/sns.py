@@ -89,6 +89,10 @@ class SnsCodec(EventCodec):
     def recognises(self, wire: JsonObject) -> bool:
         return first_record(wire).get("EventSource") == "aws:sns"
 
+    def origin(self, wire: JsonObject) -> str:
+        """The name of the topic that an event is from; empty if it does not say."""
+        return str((first_record(wire).get("Sns") or {}).get("TopicArn", "")).rpartition(":")[2]
+
     def payload(self, wire: JsonObject) -> UserData:
         message: str = wire["Records"][0]["Sns"]["Message"]
         return message

@@ -91,6 +91,10 @@ class SqsCodec:
     def recognises(self, wire: JsonObject) -> bool:
         return first_record(wire).get("eventSource") == "aws:sqs"
 
+    def origin(self, wire: JsonObject) -> str:
+        """The name of the queue that an event is from; empty if it does not say."""
+        return str(first_record(wire).get("eventSourceARN", "")).rpartition(":")[2]
+
     def wire_record(self, record: QueueRecord, identity: SourceIdentity) -> JsonObject:
         body = _body_text(record)
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,11 +43,18 @@ class ClientContext:
 
 
 class Caller(NamedTuple):
-    """What a caller of the Invoke API said of itself and of the function it meant."""
+    """What a caller of the Invoke API said of itself and of the function it meant; inside Lambda, what Lambda says.
+
+    ``deadline``, in the seconds of the function's clock, is an earlier one than the function's own. ``log`` is where
+    ``context.log`` writes instead of the function's log.
+    """
 
     client_context: ClientContext | None = None
     invoked_function_arn: str | None = None
     tenant_id: str | None = None
+    identity: Identity = Identity()
+    deadline: float = math.inf
+    log: Callable[[str], object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +75,6 @@ class FunctionEnvironment:
     state: Any = None
 
 
-_NO_IDENTITY = Identity()
 _NO_CALLER = Caller()
 
 
@@ -129,7 +136,7 @@ class Context:
 
     @property
     def identity(self) -> Identity:
-        return _NO_IDENTITY
+        return (self._caller or _NO_CALLER).identity
 
     @property
     def client_context(self) -> ClientContext | None:
@@ -147,11 +154,16 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the invocation is stopped; never below 0."""
-        return max(0, int((self._deadline - self._environment.clock()) * 1000))
+        deadline = min(self._deadline, (self._caller or _NO_CALLER).deadline)
+        return max(0, int((deadline - self._environment.clock()) * 1000))
 
     def log(self, message: str) -> None:
         """Write ``message`` to the function's log."""
-        _log.info("%s", message)
+        log = (self._caller or _NO_CALLER).log
+        if log is None:
+            _log.info("%s", message)
+        else:
+            log(message)
 
     def w3c(self) -> Mapping[str, Any]:
         """The trace context that the caller sent: ``traceparent``, ``tracestate``, ``baggage``."""

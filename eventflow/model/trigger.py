@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from eventflow.errors import Problem
     from eventflow.model.destinations import Destination
     from eventflow.model.http import HttpSource
-    from eventflow.model.json import JsonObject
+    from eventflow.model.json import JsonObject, JsonValue
     from eventflow.model.mapping import QueueMapping, StreamMapping
     from eventflow.model.subscriptions import Subscription
     from eventflow.model.websocket import WebSocketRoute
@@ -143,6 +144,22 @@ class Trigger(ABC):
         """Who calls the function in Lambda for this trigger. ``resource`` is :attr:`name`, or what an environment binds
         it to; ``None`` if no resource policy has to let anybody in, as with what is polled."""
         return None
+
+    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
+        """Whether an event of its service is one that this trigger asks for: from this queue, below this prefix.
+
+        Inside Lambda nothing else tells two functions of one service apart. What the event does not say counts as
+        asked for. ``bound_to`` is what the environment calls the resource, if it says so.
+        """
+        return True
+
+    def is_input(self, wire: JsonValue) -> bool:
+        """Whether the trigger sends just this in place of an event of its service: a schedule's input."""
+        return False
+
+    def is_called(self, physical: str, bound_to: str | None) -> bool:
+        """Whether a resource is this trigger's: by the name in the code, or the last part of what that is bound to."""
+        return physical == self.name or (bound_to is not None and physical == re.split("[:/]", bound_to)[-1])
 
     @abstractmethod
     def problems(self, where: str) -> Iterator[Problem]:

@@ -117,7 +117,7 @@ def _wire_function(definition: FunctionDefinition, wiring: _Wiring) -> None:
             endpoints.setdefault(endpoint.source, endpoint)
             _wire_trigger(trigger, endpoint, wiring)
     wiring.problems += _missed_by_all(ways)
-    wiring.functions[definition.name] = FunctionPlan(definition=definition, endpoints=endpoints)
+    wiring.functions[definition.name] = FunctionPlan(definition, endpoints, tuple(ways))
 
 
 def _missed_by_all(endpoints: Sequence[Endpoint]) -> list[Problem]:

@@ -87,10 +87,12 @@ class StreamPlan(NamedTuple):
 
 
 class FunctionPlan(NamedTuple):
-    """One function: its definition, and its endpoints by source (``"direct"`` if it has none)."""
+    """One function: its definition, its endpoints by source (``"direct"`` if it has none), and those of all its
+    triggers, of which several may be of one source."""
 
     definition: FunctionDefinition
     endpoints: Mapping[str, Endpoint]
+    triggered: tuple[Endpoint, ...]
 
     @property
     def name(self) -> str:

@@ -8,11 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from eventflow.events import codec_for
+from eventflow.events._wire import source_identity
+from eventflow.plan.endpoints import opened_endpoint
 from eventflow.plan.shapes import read_records
 
 if TYPE_CHECKING:
     from eventflow.model.context import Context
-    from eventflow.plan.endpoint import Endpoint
+    from eventflow.model.records import SourceIdentity
+    from eventflow.plan.endpoint import Call, Endpoint
 
 
 _log = logging.getLogger(__name__)
@@ -28,12 +31,13 @@ def batch_endpoint(endpoint: Endpoint) -> Endpoint:
     if endpoint.trigger is None:
         raise ValueError(f"{endpoint.function.name} has no source, so it has no records")
     codec: Any = codec_for(endpoint.trigger.service)
-    call = endpoint.call
+    call_for = _CallFor(endpoint)
     partial = endpoint.trigger.partial_responses
 
     async def call_async(wire: dict[str, Any], context: Context) -> dict[str, Any]:
         failures = _Failures(codec, partial=partial)
-        for record in read_records(codec, wire):
+        records, call = read_records(codec, wire), call_for(wire)
+        for record in records:
             if failures.allow(record):
                 try:
                     await call(record, context)
@@ -43,7 +47,8 @@ def batch_endpoint(endpoint: Endpoint) -> Endpoint:
 
     def call_sync(wire: dict[str, Any], context: Context) -> dict[str, Any]:
         failures = _Failures(codec, partial=partial)
-        for record in read_records(codec, wire):
+        records, call = read_records(codec, wire), call_for(wire)
+        for record in records:
             if failures.allow(record):
                 try:
                     _refuse_coroutine(call(record, context))
@@ -53,6 +58,22 @@ def batch_endpoint(endpoint: Endpoint) -> Endpoint:
 
     is_async = inspect.iscoroutinefunction(endpoint.function.handler)
     return replace(endpoint, call=call_async if is_async else call_sync, per_record=False)
+
+
+class _CallFor:
+    """Calls a handler with records whose models name the source that their event names."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._identity: SourceIdentity | None = None
+        self._call = endpoint.call
+
+    def __call__(self, wire: dict[str, Any]) -> Call:
+        identity = source_identity(wire)
+        if identity != self._identity:  # hardly ever: a function's events come from one source
+            self._call = opened_endpoint(self._endpoint, identity).call
+            self._identity = identity
+        return self._call
 
 
 def _refuse_coroutine(result: Any) -> None:

@@ -38,7 +38,7 @@ class RunningFunction:
         self.invoker = invoker
         self.arn = invoker.environment.function_arn
         self.qualified_arn = f"{self.arn}:$LATEST"
-        self._entries = {source: invoker.entry(_whole(endpoint)) for source, endpoint in plan.endpoints.items()}
+        self._entries = {source: invoker.entry(whole_endpoint(endpoint)) for source, endpoint in plan.endpoints.items()}
 
     def entry_of(self, source: str, wire: Any) -> Entry:
         """The entry for an event that came from ``source`` once, though the function may have lost that trigger."""
@@ -148,5 +148,6 @@ def _answers(plan: Plan, http: HttpClient | None) -> Mapping[str, Answers]:
     return {Service.CLOUDFORMATION: answer}
 
 
-def _whole(endpoint: Endpoint) -> Endpoint:
+def whole_endpoint(endpoint: Endpoint) -> Endpoint:
+    """``endpoint`` for an event that arrives whole, though its handler may want the records one by one."""
     return batch_endpoint(endpoint) if endpoint.per_record else endpoint

@@ -84,6 +84,27 @@ _SPACED: Final = _Encoder(", ", ": ")
 _COMPACT: Final = _Encoder(",", ":")
 
 
+def plain(value: Any) -> Any:
+    """``value`` with models and dataclasses as plain values, so that Lambda's own runtime can write it. What else it
+    cannot write is left in place, for it to refuse.
+
+    Raises whatever a model raises while it is written.
+    """
+    if isinstance(value, dict):
+        if _SCALARS.issuperset(map(type, value.values())):
+            return value
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        if hasattr(value, "_asdict") or _SCALARS.issuperset(map(type, value)):
+            return value
+        return [plain(item) for item in value]
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return value
+
+
 def _plain(value: Any) -> Any:
     """``value`` with named tuples as objects. The encoder takes them for arrays; Lambda's does not."""
     if isinstance(value, dict):

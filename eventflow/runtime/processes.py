@@ -213,6 +213,7 @@ def _request(
         "watched": watcher.get() is not None,
         "client_context": context.client_context and asdict(context.client_context),
         "tenant_id": context.tenant_id,
+        "cognito_identity": asdict(context.identity),
         "context": {
             "aws_request_id": context.aws_request_id,
             "function_name": context.function_name,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from eventflow.errors import EventValidationError
 from eventflow.events import codec_for
-from eventflow.model.context import Caller, Client, ClientContext, Context, FunctionEnvironment
+from eventflow.model.context import Caller, Client, ClientContext, Context, FunctionEnvironment, Identity
 from eventflow.model.destinations import HTTP_SERVICES, Service
 from eventflow.model.function import FunctionDefinition, FunctionSettings
 from eventflow.model.records import SourceIdentity
@@ -102,7 +102,11 @@ def _context(request: dict[str, Any]) -> Context:
     values = dict(request["context"])
     request_id = values.pop("aws_request_id")
     environment = FunctionEnvironment(**values, clock=time.monotonic, next_request_id=lambda: request_id)
-    caller = Caller(client_context=_client_context(request["client_context"]), tenant_id=request["tenant_id"])
+    caller = Caller(
+        client_context=_client_context(request["client_context"]),
+        tenant_id=request["tenant_id"],
+        identity=Identity(**request["cognito_identity"]),
+    )
     return Context(environment, time.monotonic() + request["remaining_seconds"], request_id, caller)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from eventflow.errors import Problem
+    from eventflow.model.json import JsonObject
     from eventflow.model.mapping import StreamMapping
     from eventflow.triggers._stream import StreamOptions
 
@@ -59,6 +60,10 @@ class DocumentDBTrigger(StreamTrigger):
             mapping=self.settings,
             full_document=FullDocument(self.full_document),
         )
+
+    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
+        origin = DOCUMENTDB.origin(wire)
+        return self.is_called(origin if self.collection else CollectionAddress.parse(origin).database, bound_to)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

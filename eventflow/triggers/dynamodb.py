@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from eventflow.errors import Problem
+    from eventflow.model.json import JsonObject
 
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
@@ -47,6 +48,9 @@ class DynamoDBTrigger(StreamTrigger):
             mapping=self.settings,
             view_type=StreamViewType(self.view_type),
         )
+
+    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
+        return self.is_called(DYNAMODB.origin(wire), bound_to)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from eventflow.errors import Problem
+    from eventflow.model.json import JsonObject
 
 _BUS_NAME = re.compile(r"[A-Za-z0-9_./-]{1,256}")
 
@@ -50,6 +51,9 @@ class EventBridgeTrigger(Trigger):
         return Invoker(
             "events.amazonaws.com", "events", f"{place}rule/*" if bus == "default" else f"{place}rule/{bus}/*"
         )
+
+    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
+        return EventPattern(self.pattern).matches(wire)  # the event does not say which bus it came from
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from eventflow.errors import Problem
+    from eventflow.model.json import JsonObject
 
 SchemaAttributeName: TypeAlias = Literal["KEY", "VALUE"]
 EventRecordFormatName: TypeAlias = Literal["JSON", "SOURCE"]
@@ -75,6 +76,9 @@ class KafkaTrigger(StreamTrigger):
     @property
     def resources(self) -> tuple[str, ...]:
         return tuple(f"{self.service}:{topic}" for topic in self.topics)
+
+    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
+        return self.is_called(KAFKA.origin(wire), bound_to)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

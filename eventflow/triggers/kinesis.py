@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from eventflow.errors import Problem
+    from eventflow.model.json import JsonObject
 
 _STREAM_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
@@ -38,6 +39,9 @@ class KinesisTrigger(StreamTrigger):
     @property
     def decorator(self) -> str:
         return f'@on_kinesis{"" if self.each_record else "_batch"}("{self.stream}")'
+
+    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
+        return self.is_called(KINESIS.origin(wire), bound_to)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

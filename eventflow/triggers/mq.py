@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from eventflow.errors import Problem
+    from eventflow.events.activemq import ActiveMQCodec
+    from eventflow.events.rabbitmq import RabbitMQCodec
     from eventflow.model.destinations import Destination
-    from eventflow.model.filtering import FilterRules
+    from eventflow.model.json import JsonObject
     from eventflow.triggers._engines import MqEngineName
 
 _QUEUE_NAME = re.compile(r"(?!.*::)[^\x00-\x1f]{1,1000}")
@@ -58,7 +60,7 @@ class MqTrigger(Trigger):
     )
 
     partial_responses: ClassVar[bool] = False
-    filter_rules: ClassVar[FilterRules]
+    codec: ClassVar[RabbitMQCodec | ActiveMQCodec]
     default_concurrency: ClassVar[int]
     """Lambda's own. Source: Lambda guide: with-mq."""
 
@@ -100,11 +102,14 @@ class MqTrigger(Trigger):
             maximum_retry_attempts=self.settings.maximum_retry_attempts,
         )
 
+    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
+        return self.is_called(self.codec.origin(wire), bound_to)
+
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)
         yield from check.matches("queue", self.queue, _QUEUE_NAME, "1 to 1,000 characters without ::")
         yield from check.matches("virtual_host", self.virtual_host, _VIRTUAL_HOST, "1 to 200 characters without ::")
-        yield from batch_problems(check, self.settings.batch, self.filter_rules, maximum_size=10_000)
+        yield from batch_problems(check, self.settings.batch, self.codec.filter_rules, maximum_size=10_000)
         yield from check.number("maximum_concurrency", self.settings.maximum_concurrency, 1, 1_000)
         yield from check.number("maximum_retry_attempts", self.settings.maximum_retry_attempts, -1, 10_000)
         if self.settings.on_failure is not None and self.settings.maximum_retry_attempts == -1:
@@ -116,7 +121,7 @@ class RabbitMQTrigger(MqTrigger):
     """One queue of RabbitMQ, polled for one function."""
 
     service: ClassVar[Service] = Service.RABBITMQ
-    filter_rules: ClassVar[FilterRules] = RABBITMQ.filter_rules
+    codec: ClassVar[RabbitMQCodec | ActiveMQCodec] = RABBITMQ
     default_concurrency: ClassVar[int] = 1
 
 
@@ -125,7 +130,7 @@ class ActiveMQTrigger(MqTrigger):
     """One queue of ActiveMQ, polled for one function."""
 
     service: ClassVar[Service] = Service.ACTIVEMQ
-    filter_rules: ClassVar[FilterRules] = ACTIVEMQ.filter_rules
+    codec: ClassVar[RabbitMQCodec | ActiveMQCodec] = ACTIVEMQ
     default_concurrency: ClassVar[int] = 5
 
     def problems(self, where: str) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from eventflow.errors import Problem
+    from eventflow.model.json import JsonObject
 
 _BUCKET_NAME = re.compile(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
@@ -71,6 +72,13 @@ class S3Trigger(Trigger):
 
     def invoker(self, resource: str) -> Invoker:
         return Invoker("s3.amazonaws.com", "s3", resource, regional=False, says_account=True)
+
+    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
+        from eventflow.events.s3 import S3  # only needed inside Lambda
+        from eventflow.policy.buckets import selects_change
+
+        bucket, event_name, key = S3.change(wire)
+        return self.is_called(bucket, bound_to) and selects_change(self.subscription(""), event_name, key)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from eventflow.errors import Problem
+    from eventflow.model.json import JsonValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,9 @@ class ScheduleTrigger(Trigger):
     def invoker(self, resource: str) -> Invoker:
         """A rule's; EventBridge Scheduler calls with a role, which takes no resource policy."""
         return Invoker("events.amazonaws.com", "events", "rule/*")
+
+    def is_input(self, wire: JsonValue) -> bool:
+        return self.input is not None and json.loads(self.input) == wire
 
     def problems(self, where: str) -> Iterator[Problem]:
         from eventflow.policy.schedules import parse_schedule  # whoever only declares (in Lambda) never checks

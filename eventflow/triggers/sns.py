@@ -18,6 +18,7 @@ from eventflow.triggers._marks import F, mark_with_trigger
 
 if TYPE_CHECKING:
     from eventflow.errors import Problem
+    from eventflow.model.json import JsonObject
 
 FilterPolicyScope: TypeAlias = Literal["MessageAttributes", "MessageBody"]
 
@@ -53,6 +54,16 @@ class SnsTrigger(Trigger):
 
     def invoker(self, resource: str) -> Invoker:
         return Invoker("sns.amazonaws.com", "sns", resource)
+
+    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
+        from eventflow.events.sns import SNS  # only needed inside Lambda
+
+        if not self.is_called(SNS.origin(wire), bound_to):
+            return False
+        message = wire["Records"][0]["Sns"]
+        return self.filter_policy is None or TopicFilter(self.filter_policy, self.filter_policy_scope).matches(
+            message.get("MessageAttributes") or {}, message["Message"]
+        )
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

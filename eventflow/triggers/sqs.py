@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from eventflow.errors import Problem
+    from eventflow.model.json import JsonObject
 
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
 
@@ -51,6 +52,9 @@ class SqsTrigger(Trigger):
 
     def subscription(self, subscriber: str) -> QueueSubscription:
         return QueueSubscription(service=self.service, name=self.queue, subscriber=subscriber)
+
+    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
+        return self.is_called(SQS.origin(wire), bound_to)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

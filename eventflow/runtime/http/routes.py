@@ -10,18 +10,17 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from eventflow.errors import EventValidationError
 from eventflow.model.http import FunctionUrl, HttpApiRoute
-from eventflow.model.outcome import FunctionFailed, Outcome, Succeeded, Throttled
+from eventflow.model.outcome import Outcome, Succeeded, Throttled
 from eventflow.policy.routes import Match
-from eventflow.runtime.http.answers import JSON, Answer, message
+from eventflow.runtime.http.answers import Answer, message
 from eventflow.runtime.http.authorizers import Gates
 from eventflow.runtime.http.bodies import BodyTooLargeError, head_of, read_body
 from eventflow.runtime.http.cross_origin import Sharing
 from eventflow.runtime.http.flavours import HttpApi, flavour_of
+from eventflow.runtime.http.mistakes import bad_request, clients_mistake
 from eventflow.runtime.http.router import Router
 from eventflow.runtime.http.streaming import UrlStream
-from eventflow.runtime.marshal import marshal_compact
 from eventflow.runtime.outliving import Outliving
 from eventflow.runtime.request_path import report_failure
 
@@ -207,7 +206,7 @@ async def _invoke(target: _Target, request: HttpRequest) -> Outcome:
 
 
 def _report(outcome: Outcome, target: _Target, request: HttpRequest) -> None:
-    if _clients_mistake(outcome) is None:
+    if clients_mistake(outcome) is None:
         report_failure(target.function_name, outcome, request.request_id)
 
 
@@ -216,8 +215,8 @@ def _answer(outcome: Outcome, target: _Target, request: HttpRequest) -> Answer:
         return _answer_value(outcome.value, target, request)
     if isinstance(outcome, Throttled):
         return target.flavour.throttled
-    mistake = _clients_mistake(outcome)
-    return target.flavour.function_error if mistake is None else _bad_request(mistake)
+    mistake = clients_mistake(outcome)
+    return target.flavour.function_error if mistake is None else bad_request(mistake)
 
 
 def _answer_value(value: Any, target: _Target, request: HttpRequest) -> Answer:
@@ -233,17 +232,3 @@ def _answer_value(value: Any, target: _Target, request: HttpRequest) -> Answer:
             extra={"function_name": target.function_name, "function_request_id": request.request_id},
         )
         return target.flavour.no_answer(exc)
-
-
-def _clients_mistake(outcome: Outcome) -> EventValidationError | None:
-    """What the client sent cannot become what the handler asks for."""
-    exc = outcome.exception if isinstance(outcome, FunctionFailed) else None
-    return exc if isinstance(exc, EventValidationError) else None
-
-
-def _bad_request(mistake: EventValidationError) -> Answer:
-    body = {
-        "message": f"Invalid {mistake.of.removeprefix('the ')}",
-        "errors": [{"location": location, "message": text} for location, text in mistake.details],
-    }
-    return Answer(400, (JSON,), marshal_compact(body))
