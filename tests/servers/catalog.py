@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-from tests.servers import activemq, dynamodb, elasticmq, kafka, kinesis, localstack, mongodb, moto, postgresql, rabbitmq
+from tests.servers import (
+    activemq,
+    dynamodb,
+    elasticmq,
+    kafka,
+    kinesis,
+    lambda_runtime,
+    localstack,
+    mongodb,
+    moto,
+    postgresql,
+    rabbitmq,
+)
 from tests.servers.server import Started
 
 
@@ -40,6 +52,7 @@ class Kind(Protocol):
 SERVERS: Final[Mapping[str, Kind]] = {
     "moto": moto,
     "localstack": localstack,
+    "lambda": lambda_runtime,
     "kafka": kafka,
     "dynamodb": dynamodb,
     "elasticmq": elasticmq,

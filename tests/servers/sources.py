@@ -63,6 +63,12 @@ def from_npm(directory: Path, package: str) -> None:
     run(["npm", "install", "--prefix", directory, "--ignore-scripts", "--no-audit", "--no-fund", "--silent", package])
 
 
+def from_go(directory: Path, package: str, version: str) -> None:
+    """Build a program to ``directory/bin``. What Go keeps of its sources stays in its own cache."""
+    _need("go", package="golang-go")
+    run(["go", "install", f"{package}@{version}"], environment={**os.environ, "GOBIN": str(directory / "bin")})
+
+
 def from_java_source(source: Path, *, libraries: Path) -> None:
     """Compile one file against the jars of a directory, and add it to them."""
     _need("javac", package="default-jdk-headless")

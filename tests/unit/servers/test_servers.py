@@ -22,7 +22,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from tests.servers import activemq, kafka, rabbitmq
+from tests.servers import activemq, kafka, lambda_runtime, rabbitmq
 from tests.servers.process import Process, ServerStartError, accepts, free_port
 from tests.servers.running import PrivateServer
 from tests.servers.server import Server
@@ -138,6 +138,10 @@ def ask_version(server: Server) -> None:
     assert b"maxWireVersion" in wire.ask_mongodb(server.port, "isMaster")
 
 
+def invoke_function(server: Server) -> None:
+    assert lambda_runtime.invoke(server, {"actor": "me"}) == {"audited": "me"}
+
+
 REQUESTS: dict[str, Callable[[Server], None]] = {
     "moto": send_and_receive,
     "elasticmq": send_and_receive,
@@ -149,6 +153,7 @@ REQUESTS: dict[str, Callable[[Server], None]] = {
     "rabbitmq": log_in_to_rabbitmq,
     "activemq": send_and_receive_stomp,
     "mongodb": ask_version,
+    "lambda": invoke_function,
 }
 
 
