@@ -53,7 +53,7 @@ def start_function(directory: Path, scratch: Path, variables: Mapping[str, str],
         "AWS_REGION": "us-east-1",
         **variables,
     }
-    command = [
+    command: list[str | Path] = [
         program(directory),
         "--runtime-interface-emulator-address",
         f"{HOST}:{port}",
