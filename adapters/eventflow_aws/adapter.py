@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from eventflow.errors import AdapterError, ConfigurationError, ResourceNotFoundError
+from eventflow.ports import TemplateKind
 from eventflow_aws.advice import advised
 from eventflow_aws.background import Background
 from eventflow_aws.clients import Clients
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from eventflow.errors import Problem
     from eventflow.model.blueprint import Blueprint
+    from eventflow.model.deployment import Deployment
     from eventflow.model.destinations import Destination, Service
     from eventflow.model.subscriptions import NotificationSubscription, QueueSubscription, StreamSubscription
     from eventflow.ports import (
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
         QueueSource,
         ResourceStatus,
         StreamSource,
+        Template,
     )
 
     T = TypeVar("T")
@@ -151,6 +155,16 @@ class AwsAdapter:
             account_id=None if self._settings.account_id == UNKNOWN_ACCOUNT else self._settings.account_id,
         )
         return permissions(blueprint, env.options, arns)
+
+    def template(self, deployment: Deployment, kind: TemplateKind) -> Template:
+        """A template of AWS SAM, or what AWS translates it to. Asks nobody: the environment need not be open."""
+        from eventflow_aws.management.template.document import template
+        from eventflow_aws.management.template.translation import translated
+
+        found = template(deployment, Names(self._settings.resources))
+        if kind is TemplateKind.SAM:
+            return found
+        return replace(found, document=translated(found.document, region=self._settings.region))
 
     async def resources(self) -> Sequence[ResourceStatus]:
         """Nothing: an account's resources are the account's. ``eventflow check`` looks at those of an app."""

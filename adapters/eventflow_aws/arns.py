@@ -19,6 +19,12 @@ _QUEUE_URL: Final = re.compile(
 )
 
 
+def queue_arn(url: str) -> Arn | None:
+    """The ARN of a queue by its URL, ``None`` if that is none. It may have no region."""
+    found = _QUEUE_URL.fullmatch(url)
+    return None if found is None else Arn("aws", "sqs", found["region"] or "", found["account"], found["name"])
+
+
 class KnownArn(NamedTuple):
     """An ARN, and why a part of it is ``*`` if one is."""
 
@@ -50,10 +56,9 @@ class Arns:
         service, prefix = ARN_FORMS[kind]
         if service == "s3":
             return KnownArn(f"arn:{self._partition}:s3:::{physical}")
-        url = _QUEUE_URL.fullmatch(physical)
-        if url is not None:
-            region = url["region"] or self._region
-            return KnownArn(f"arn:{self._partition}:sqs:{region}:{url['account']}:{url['name']}")
+        queue = queue_arn(physical)
+        if queue is not None:
+            return KnownArn(str(queue._replace(partition=self._partition, region=queue.region or self._region)))
         return self.made(service, prefix + self._names.plain(resource))
 
     def made(self, service: str, name: str) -> KnownArn:

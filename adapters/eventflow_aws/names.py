@@ -57,6 +57,10 @@ class Names:
         """A URL, an ARN or a name for a logical name such as ``sqs:orders``."""
         return self._resources.get(resource) or resource.partition(":")[2]
 
+    def is_bound(self, resource: str) -> bool:
+        """Whether the environment says what a logical name is."""
+        return bool(self._resources.get(resource))
+
     def plain(self, resource: str) -> str:
         """The physical name alone, whether it is bound by ARN, by URL or by name.
 

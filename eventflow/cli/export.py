@@ -20,10 +20,10 @@ from eventflow.errors import ConfigurationError, Problem
 from eventflow.model.permissions import INVOKE_FUNCTION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from eventflow.plan.plan import Plan
-    from eventflow.ports import Statement
+    from eventflow.ports import Statement, Template
 
 
 @click.group(context_settings=SETTINGS, short_help="Write documents derived from an app.")
@@ -163,6 +163,94 @@ def forwarder() -> None:
     assert spec is not None
     assert spec.origin is not None
     click.echo(Path(spec.origin).read_text(encoding="utf-8"), nl=False)
+
+
+def _template_command(command: Callable[..., None]) -> click.Command:
+    """What both kinds of template are asked for with."""
+    for decorate in (
+        quiet_log_level_option,
+        click.option(
+            "--existing-resources",
+            is_flag=True,
+            help="Queues, topics, buckets ... are there already; without it those that the environment does not bind "
+            "are made by the stack.",
+        ),
+        click.option("--runtime", default="python3.13", help="Lambda's name of the Python version."),
+        environment_option,
+        target_options(),
+    ):
+        command = decorate(command)
+    return export.command(context_settings=SETTINGS)(command)
+
+
+@_template_command
+def sam(
+    *,
+    target: str,
+    app_dir: Path,
+    factory: bool,
+    env: str | None,
+    runtime: str,
+    existing_resources: bool,
+    log_level: str,
+) -> None:
+    """Print an AWS SAM template that deploys TARGET into AWS Lambda.
+
+    Each function is a Lambda function with its sources, destinations and a role of its own. No service is asked. What
+    a template cannot say, and every wildcard of a role, is reported on stderr. `sam build` packs the directory of the
+    code, which needs a requirements.txt with eventflow in it.
+    """
+    from eventflow.cli.templates import export_template, yaml_text
+    from eventflow.ports import TemplateKind
+
+    found = export_template(
+        target,
+        app_dir=app_dir,
+        factory=factory,
+        env=env,
+        runtime=runtime,
+        existing=existing_resources,
+        kind=TemplateKind.SAM,
+    )
+    click.echo(yaml_text(found.document), nl=False)
+    _report(found)
+
+
+@_template_command
+def cloudformation(
+    *,
+    target: str,
+    app_dir: Path,
+    factory: bool,
+    env: str | None,
+    runtime: str,
+    existing_resources: bool,
+    log_level: str,
+) -> None:
+    """Print a CloudFormation template that deploys TARGET into AWS Lambda.
+
+    It is what AWS's own translator makes of the SAM template. The code is a zip archive that its parameters CodeBucket
+    and CodeKey name. What a template cannot say is reported on stderr.
+    """
+    from eventflow.cli.templates import export_template, yaml_text
+    from eventflow.ports import TemplateKind
+
+    found = export_template(
+        target,
+        app_dir=app_dir,
+        factory=factory,
+        env=env,
+        runtime=runtime,
+        existing=existing_resources,
+        kind=TemplateKind.CLOUDFORMATION,
+    )
+    click.echo(yaml_text(found.document), nl=False)
+    _report(found)
+
+
+def _report(template: Template) -> None:
+    for remark in template.remarks:
+        click.echo(f"{click.style('note:', fg='yellow', bold=True)} {remark.where}: {remark.message}", err=True)
 
 
 def _policy(statements: Sequence[Statement]) -> dict[str, Any]:

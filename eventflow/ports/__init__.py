@@ -11,7 +11,11 @@ from eventflow.ports.management import (
     ProvisionAction,
     Provisioner,
     ProvisionStep,
+    Remark,
     Statement,
+    Template,
+    TemplateKind,
+    TemplateSource,
 )
 from eventflow.ports.signing import Credentials, SignatureVerifier, SignedRequest
 from eventflow.ports.sinks import DestinationSink
@@ -55,10 +59,14 @@ __all__ = [
     "PushResponse",
     "QueueProperties",
     "QueueSource",
+    "Remark",
     "RequestVerifier",
     "ResourceStatus",
     "SignatureVerifier",
     "SignedRequest",
     "Statement",
     "StreamSource",
+    "Template",
+    "TemplateKind",
+    "TemplateSource",
 ]

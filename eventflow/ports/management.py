@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from eventflow.model.blueprint import Blueprint
+    from eventflow.model.deployment import Deployment
 
 
 class ProvisionAction(StrEnum):
@@ -93,3 +94,36 @@ class PermissionSource(Protocol):
 
     def permissions(self, blueprint: Blueprint) -> Permissions:
         """The least that the app of ``blueprint`` needs. Asks no service."""
+
+
+class TemplateKind(StrEnum):
+    """In which of AWS's two languages a template is."""
+
+    SAM = "sam"
+    CLOUDFORMATION = "cloudformation"
+
+
+class Remark(NamedTuple):
+    """Something that a template does not say as the app does: where it is declared, and what becomes of it."""
+
+    where: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A template as JSON values, and every option that it cannot express or that widens it."""
+
+    document: Mapping[str, Any]
+    remarks: tuple[Remark, ...]
+
+
+@runtime_checkable
+class TemplateSource(Protocol):
+    """Writes an app down as a template that deploys it into the service's own functions."""
+
+    def template(self, deployment: Deployment, kind: TemplateKind) -> Template:
+        """The template, the same for the same deployment. Asks no service.
+
+        Raises AdapterError if a name is bound to another service, ConfigurationError if a library is not installed.
+        """

@@ -66,6 +66,11 @@ def adapters_of(environment: Environment, *, clock: Clock) -> list[Adapter]:
     return [_construct(binding, environment, clock) for binding in _bindings(environment)]
 
 
+def own_adapter_of(environment: Environment, *, clock: Clock) -> Adapter:
+    """The adapter of every service that has no table of its own, inert. Raises ConfigurationError."""
+    return _construct(environment.binding(""), environment, clock)
+
+
 def outward(plan: Plan) -> list[Destination]:
     """The destinations that an adapter sends to: all but the functions of the app itself."""
     return [

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.model.blueprint import Blueprint
-from eventflow.ports import Inspector, Permissions, PermissionSource, Provisioner
-from eventflow.run.adapters import Adapters, adapters_of, outward
+from eventflow.ports import Inspector, Permissions, PermissionSource, Provisioner, TemplateSource
+from eventflow.run.adapters import Adapters, adapters_of, outward, own_adapter_of
 from eventflow.run.runner import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from eventflow.model.deployment import Deployment
     from eventflow.model.destinations import Destination
     from eventflow.model.subscriptions import Subscription
     from eventflow.plan.environment import Environment
-    from eventflow.plan.plan import Plan, QueuePlan, StreamPlan
-    from eventflow.ports import Adapter, Inspection, ProvisionStep
+    from eventflow.plan.plan import NotificationPlan, Plan, QueuePlan, StreamPlan
+    from eventflow.ports import Adapter, Inspection, ProvisionStep, Template, TemplateKind
 
 
 class AdapterBlueprint(NamedTuple):
@@ -108,6 +109,17 @@ async def permissions(plan: Plan) -> Permissions:
         runtime=tuple(statement for item in found for statement in item.runtime),
         provisioning=tuple(statement for item in found for statement in item.provisioning),
     )
+
+
+def template(plan: Plan, deployment: Deployment, kind: TemplateKind) -> Template:
+    """The app as a template of the service's own functions. Asks no service.
+
+    Raises ConfigurationError if the adapter of the plan's environment writes no templates, AdapterError.
+    """
+    adapter = own_adapter_of(plan.environment, clock=SystemClock())
+    if not isinstance(adapter, TemplateSource):
+        raise ConfigurationError([_nothing_to(plan, "deploy")])
+    return adapter.template(deployment, kind)
 
 
 async def _adapter(adapters: Adapters, item: AdapterBlueprint) -> Adapter:

@@ -30,6 +30,11 @@ class Target(NamedTuple):
     path: Path | None = None
     attribute: str | None = None
 
+    @property
+    def import_root(self) -> Path | None:
+        """The directory that a file is imported from."""
+        return None if self.path is None else _import_root(self.path)
+
     @classmethod
     def parse(cls, text: str) -> Target:
         """Take the text of a target apart. Raises TargetError if it is not one, or names a file that is not there."""

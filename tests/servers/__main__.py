@@ -1,4 +1,4 @@
-"""Install the servers of the tests, or show which there are: ``python -m tests.servers install [NAMES...]``."""
+"""Install the servers and tools of the tests, or show them: ``python -m tests.servers install [NAMES...]``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from tests.servers.catalog import SERVERS
+from tests.servers.catalog import INSTALLABLE
 from tests.servers.installing import NotInstalledError, cache_directory, install, installation
 
 AT_THE_SAME_TIME: Final = 4
@@ -25,14 +25,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.servers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     installing = commands.add_parser("install", help="install the named servers, or all of them")
-    installing.add_argument("names", nargs="*", metavar="NAME", help=", ".join(SERVERS))
+    installing.add_argument("names", nargs="*", metavar="NAME", help=", ".join(INSTALLABLE))
     commands.add_parser("list", help="show which servers are installed")
     arguments = parser.parse_args()
     if arguments.command == "list":
         return _list()
-    if unknown := [name for name in arguments.names if name not in SERVERS]:
-        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(SERVERS)}")
-    return _install(arguments.names or list(SERVERS))
+    if unknown := [name for name in arguments.names if name not in INSTALLABLE]:
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(INSTALLABLE)}")
+    return _install(arguments.names or list(INSTALLABLE))
 
 
 def _install(names: Sequence[str]) -> int:
@@ -59,13 +59,13 @@ def _install_one(name: str) -> bool:
     except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
         print(f"{name}: not installed: {error}", file=sys.stderr, flush=True)
         return False
-    print(f"{name} {SERVERS[name].VERSION}: {directory} ({time.monotonic() - started_at:.1f} s)", flush=True)
+    print(f"{name} {INSTALLABLE[name].VERSION}: {directory} ({time.monotonic() - started_at:.1f} s)", flush=True)
     return True
 
 
 def _list() -> int:
     print(f"in {cache_directory()}")
-    for name, kind in SERVERS.items():
+    for name, kind in INSTALLABLE.items():
         print(f"{name:12} {_state(name):10} {kind.VERSION}")
     return 0
 

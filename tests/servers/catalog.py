@@ -1,4 +1,4 @@
-"""The servers there are."""
+"""The servers there are, and the tools that are installed like them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from tests.servers import (
     moto,
     postgresql,
     rabbitmq,
+    sam,
 )
 from tests.servers.server import Started
 
 
-class Kind(Protocol):
-    """One kind of server; its module is one."""
+class Tool(Protocol):
+    """One program; its module is one."""
 
     @property
     def VERSION(self) -> str:
@@ -37,6 +38,10 @@ class Kind(Protocol):
     def program(self, directory: Path, /) -> Path:
         """The file that is run: an installation without it is not complete."""
         ...
+
+
+class Kind(Tool, Protocol):
+    """One kind of server; its module is one."""
 
     def start(self, directory: Path, scratch: Path, /, *, port: int) -> Started:
         """Start on loopback and return once it answers.
@@ -62,4 +67,6 @@ SERVERS: Final[Mapping[str, Kind]] = {
     "kinesis": kinesis,
     "postgresql": postgresql,
 }
+TOOLS: Final[Mapping[str, Tool]] = {"sam": sam}
+INSTALLABLE: Final[Mapping[str, Tool]] = {**TOOLS, **SERVERS}
 """Those whose installation takes longest come first."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.servers.catalog import SERVERS
+from tests.servers.catalog import INSTALLABLE, SERVERS
 from tests.servers.process import free_port
 
 _STAMP: Final = "installed-version"
@@ -32,7 +33,7 @@ def installation(name: str) -> Path:
         NotInstalledError: there is none.
     """
     directory = _directory(name)
-    kind = SERVERS[name]
+    kind = INSTALLABLE[name]
     stamp = directory / _STAMP
     if not (stamp.exists() and stamp.read_text() == kind.VERSION and kind.program(directory).exists()):
         raise NotInstalledError(name)
@@ -40,7 +41,7 @@ def installation(name: str) -> Path:
 
 
 def install(name: str) -> Path:
-    """Install a server unless its wanted version is there. Half an installation is thrown away and made again."""
+    """Install a server or tool unless its wanted version is there. Half an installation is made again."""
     with _only_one_at_a_time(name):
         try:
             return installation(name)
@@ -48,9 +49,9 @@ def install(name: str) -> Path:
             directory = _directory(name)
             shutil.rmtree(directory, ignore_errors=True)
             directory.mkdir(parents=True)
-            SERVERS[name].install(directory)
+            INSTALLABLE[name].install(directory)
             _try(name, directory)
-            (directory / _STAMP).write_text(SERVERS[name].VERSION)
+            (directory / _STAMP).write_text(INSTALLABLE[name].VERSION)
             return installation(name)
 
 
@@ -61,6 +62,9 @@ def cache_directory() -> Path:
 
 def _try(name: str, directory: Path) -> None:
     """Start and stop it: what does not start is not installed, and some servers start faster the second time."""
+    if name not in SERVERS:
+        subprocess.run([INSTALLABLE[name].program(directory), "--version"], check=True, stdout=subprocess.DEVNULL)
+        return
     with tempfile.TemporaryDirectory(prefix=f"eventflow-{name}-") as scratch:
         SERVERS[name].start(directory, Path(scratch), port=free_port()).process.stop()
 

@@ -36,6 +36,15 @@ RECEIVE: Final = (
     "sqs:GetQueueUrl",
     "sqs:ReceiveMessage",
 )
+LAMBDA_RECEIVE: Final = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage")
+"""What Lambda's own pollers need of a function's role. Source: Lambda guide: the execution role of each source."""
+LAMBDA_READ_STREAM: Final = (
+    "kinesis:DescribeStream",
+    "kinesis:DescribeStreamSummary",
+    "kinesis:GetRecords",
+    "kinesis:GetShardIterator",
+    "kinesis:ListShards",
+)
 READ_STREAM: Final = (
     "kinesis:DescribeStreamSummary",
     "kinesis:GetRecords",
@@ -52,14 +61,25 @@ LEASE: Final = (
     "dynamodb:Query",
     "dynamodb:UpdateItem",
 )
-SEND: Final[Mapping[Service, tuple[str, ...]]] = {
-    Service.SQS: ("sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"),
-    Service.SNS: ("sns:GetTopicAttributes", "sns:Publish"),
-    Service.EVENTBRIDGE: ("events:DescribeEventBus", "events:PutEvents"),
+DELIVER: Final[Mapping[Service, tuple[str, ...]]] = {
+    Service.SQS: ("sqs:SendMessage",),
+    Service.SNS: ("sns:Publish",),
+    Service.EVENTBRIDGE: ("events:PutEvents",),
     Service.S3: ("s3:ListBucket", "s3:PutObject"),
-    Service.KINESIS: ("kinesis:DescribeStreamSummary", "kinesis:PutRecords"),
-    Service.DYNAMODB: ("dynamodb:DescribeTable", "dynamodb:PutItem"),
+    Service.KINESIS: ("kinesis:PutRecords",),
+    Service.DYNAMODB: ("dynamodb:PutItem",),
     Service.FUNCTION: ("lambda:InvokeFunction",),
+}
+"""What sending to a destination takes: all that Lambda itself needs of a function's role."""
+_LOOK: Final[Mapping[Service, tuple[str, ...]]] = {
+    Service.SQS: ("sqs:GetQueueAttributes", "sqs:GetQueueUrl"),
+    Service.SNS: ("sns:GetTopicAttributes",),
+    Service.EVENTBRIDGE: ("events:DescribeEventBus",),
+    Service.KINESIS: ("kinesis:DescribeStreamSummary",),
+    Service.DYNAMODB: ("dynamodb:DescribeTable",),
+}
+SEND: Final[Mapping[Service, tuple[str, ...]]] = {
+    service: (*_LOOK.get(service, ()), *actions) for service, actions in DELIVER.items()
 }
 """What a destination takes. Looking at it when it is opened is part of it."""
 

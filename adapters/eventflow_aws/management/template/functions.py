@@ -1,0 +1,176 @@
+"""One function of a template, with its role and its events."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from eventflow.model import limits
+from eventflow.model.destinations import Service
+from eventflow.model.mapping import QueueMapping, StreamMapping
+from eventflow.ports import Remark
+from eventflow_aws.management.template.pollers import POLLERS
+from eventflow_aws.management.template.pushers import PUSHERS
+from eventflow_aws.management.template.roles import Role
+from eventflow_aws.management.template.values import get_att, sub
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from eventflow.model.deployment import Deployment
+    from eventflow.model.destinations import Destination
+    from eventflow.model.function import FunctionDefinition
+    from eventflow.model.subscriptions import Subscription
+    from eventflow.model.trigger import Trigger
+    from eventflow_aws.management.template.resources import Resources
+
+_EVENTS: Final = {**POLLERS, **PUSHERS}
+_DESTINATION_TYPES: Final = {
+    Service.SQS: "SQS",
+    Service.SNS: "SNS",
+    Service.EVENTBRIDGE: "EventBridge",
+    Service.FUNCTION: "Lambda",
+    Service.S3: "S3Bucket",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionPart:
+    """One trigger of one function, on its way into a template: what the builders of its event see."""
+
+    definition: FunctionDefinition
+    trigger: Trigger
+    resources: Resources
+    role: Role
+    remarks: list[Remark]
+    service_options: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def service(self) -> Service:
+        return self.trigger.service
+
+    @property
+    def name(self) -> str:
+        return self.trigger.name
+
+    @property
+    def timeout_seconds(self) -> float:
+        return self.definition.settings.timeout_seconds
+
+    @property
+    def subscription(self) -> Subscription | None:
+        return self.trigger.subscription(self.definition.name)
+
+    @property
+    def queue_mapping(self) -> QueueMapping:
+        assert isinstance(self.trigger.mapping, QueueMapping)
+        return self.trigger.mapping
+
+    @property
+    def stream_mapping(self) -> StreamMapping:
+        assert isinstance(self.trigger.mapping, StreamMapping)
+        return self.trigger.mapping
+
+    def options(self, service: Service) -> Mapping[str, Any]:
+        """What the environment says of a service's own adapter."""
+        return self.service_options.get(service, {})
+
+    def remark(self, message: str) -> None:
+        self.remarks.append(Remark(f"{self.definition.where} {self.trigger.decorator}", message))
+
+    def whole_seconds(self, option: str, seconds: float) -> int:
+        """Lambda counts whole seconds; what is between two of them becomes the longer one, and is told."""
+        if seconds != math.ceil(seconds):
+            self.remark(f"{option} of {seconds:g} s is {math.ceil(seconds)} s there: Lambda counts whole seconds")
+        return math.ceil(seconds)
+
+
+def add_function(
+    document: dict[str, Any],
+    definition: FunctionDefinition,
+    deployment: Deployment,
+    resources: Resources,
+    remarks: list[Remark],
+) -> None:
+    """Add a function, its role and what goes with them to the resources of a template."""
+    role = Role(definition.name)
+    logical_id = resources.function(definition.name)
+    settings = definition.settings
+    where = definition.where
+    timeout = math.ceil(settings.timeout_seconds)
+    if timeout != settings.timeout_seconds:
+        said = f"timeout_seconds of {settings.timeout_seconds:g} is {timeout} s there"
+        remarks.append(Remark(where, f"{said}; eventflow itself keeps the shorter one"))
+    properties: dict[str, Any] = {
+        "FunctionName": sub(f"${{AWS::StackName}}-{definition.name}"),
+        "Timeout": timeout,
+        "MemorySize": settings.memory_limit_mb,
+        "Role": get_att(f"{logical_id}Role", "Arn"),
+        "Environment": {"Variables": {deployment.function_variable: definition.name}},
+    }
+    if settings.reserved_concurrency is not None:
+        properties["ReservedConcurrentExecutions"] = settings.reserved_concurrency
+    properties.update(_asynchronous(definition, resources, role, remarks))
+    if events := _events(definition, deployment, resources, role, remarks):
+        properties["Events"] = events
+    document[f"{logical_id}Role"] = role.resource()
+    document[logical_id] = {"Type": "AWS::Serverless::Function", "Properties": properties}
+    remarks += [Remark(where, f"its role has a wildcard: {reason}") for reason in role.wildcards]
+
+
+def _asynchronous(
+    definition: FunctionDefinition, resources: Resources, role: Role, remarks: list[Remark]
+) -> dict[str, Any]:
+    """Retries, ages and destinations of asynchronous invocations, where they are not Lambda's own."""
+    settings = definition.settings
+    found: dict[str, Any] = {}
+    config: dict[str, Any] = {}
+    if settings.maximum_retry_attempts != limits.DEFAULT_RETRY_ATTEMPTS:
+        config["MaximumRetryAttempts"] = settings.maximum_retry_attempts
+    age = math.ceil(settings.maximum_event_age_seconds)
+    if age != limits.DEFAULT_EVENT_AGE_SECONDS:
+        config["MaximumEventAgeInSeconds"] = age
+        if age != settings.maximum_event_age_seconds:
+            said = f"maximum_event_age_seconds of {settings.maximum_event_age_seconds:g} is {age} s there"
+            remarks.append(Remark(definition.where, said))
+    destinations = {"OnSuccess": settings.on_success, "OnFailure": settings.on_failure}
+    configured = {name: _destination(to, resources, role) for name, to in destinations.items() if to is not None}
+    if configured:
+        config["DestinationConfig"] = configured
+    if config:
+        found["EventInvokeConfig"] = config
+    if settings.dead_letter_queue is not None:
+        target = role.allow_sending(settings.dead_letter_queue, resources)
+        kind = _DESTINATION_TYPES[settings.dead_letter_queue.service]
+        found["DeadLetterQueue"] = {"Type": kind, "TargetArn": target}
+    return found
+
+
+def _destination(destination: Destination, resources: Resources, role: Role) -> dict[str, Any]:
+    target = role.allow_sending(destination, resources)
+    return {"Type": _DESTINATION_TYPES[destination.service], "Destination": target}
+
+
+def _events(
+    definition: FunctionDefinition, deployment: Deployment, resources: Resources, role: Role, remarks: list[Remark]
+) -> dict[str, Any]:
+    events: dict[str, Any] = {}
+    for number, trigger in enumerate(definition.triggers, start=1):
+        part = FunctionPart(
+            definition=definition,
+            trigger=trigger,
+            resources=resources,
+            role=role,
+            remarks=remarks,
+            service_options=deployment.options,
+        )
+        build = _EVENTS.get(trigger.service)
+        if build is None:
+            part.remark(f"templates have no event of {trigger.service}: connect it by hand")
+            continue
+        event = build(part)
+        if event is not None:
+            kind, properties = event
+            events[f"{kind}{number}"] = {"Type": kind, "Properties": properties}
+    return events

@@ -1,0 +1,25 @@
+"""AWS SAM's command line, with cfn-lint: what templates are checked with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from tests.servers.sources import from_pypi
+
+VERSION: Final = "1.170.0"
+LINTER: Final = "1.58.0"
+CONSTRAINTS: Final = Path(__file__).with_name("sam_constraints.txt")
+"""What it was tried with. It pins much of this itself, which is why it has an environment of its own."""
+
+
+def install(directory: Path, /) -> None:
+    from_pypi(directory, [f"aws-sam-cli=={VERSION}", f"cfn-lint=={LINTER}"], constraints=CONSTRAINTS)
+
+
+def program(directory: Path, /) -> Path:
+    return directory / "venv" / "bin" / "sam"
+
+
+def linter(directory: Path, /) -> Path:
+    return directory / "venv" / "bin" / "cfn-lint"
