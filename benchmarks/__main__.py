@@ -8,7 +8,7 @@ from typing import Final
 
 from benchmarks.measure import Effort
 
-NAMES: Final = ("dispatch", "http", "durable", "sqs", "kinesis", "kafka", "rabbitmq", "startup")
+NAMES: Final = ("dispatch", "http", "durable", "sqs", "kinesis", "kafka", "rabbitmq", "aws_lambda", "startup")
 
 
 def main() -> None:

@@ -75,6 +75,9 @@ class RecordCodec(Protocol[RecordT]):
     def records(self, wire: JsonObject) -> list[RecordT]:
         """The records of a wire event, in order: the inverse of ``wire_event``."""
 
+    def wire_records(self, wire: JsonObject) -> list[JsonObject]:
+        """The same records as they stand in the event."""
+
     def identifier(self, record: RecordT) -> Any:
         """What ``batchItemFailures[].itemIdentifier`` names this record by."""
 

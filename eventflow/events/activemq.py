@@ -107,6 +107,9 @@ class ActiveMQCodec:
     def records(self, wire: JsonObject) -> list[QueueRecord]:
         return [_read_record(message) for message in wire["messages"]]
 
+    def wire_records(self, wire: JsonObject) -> list[JsonObject]:
+        return list(wire["messages"])
+
     def identifier(self, record: QueueRecord) -> str:
         return record.message_id
 

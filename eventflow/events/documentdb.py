@@ -129,6 +129,9 @@ class DocumentDBCodec:
     def records(self, wire: JsonObject) -> list[StreamRecord]:
         return [change_record(entry["event"]) for entry in wire["events"]]
 
+    def wire_records(self, wire: JsonObject) -> list[JsonObject]:
+        return list(wire["events"])
+
     def identifier(self, record: StreamRecord) -> str:
         return str(record.position)
 

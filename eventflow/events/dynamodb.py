@@ -135,6 +135,9 @@ class DynamoDBCodec:
         shard = wire.get("shardId", "")
         return [_read_record(record, shard) for record in wire["Records"]]
 
+    def wire_records(self, wire: JsonObject) -> list[JsonObject]:
+        return list(wire["Records"])
+
     def identifier(self, record: StreamRecord) -> str:
         sequence_number: str = record.attributes["dynamodb"]["SequenceNumber"]
         return sequence_number

@@ -127,6 +127,9 @@ class KafkaCodec:
     def records(self, wire: JsonObject) -> list[StreamRecord]:
         return [_read_record(partition, record) for partition, records in wire["records"].items() for record in records]
 
+    def wire_records(self, wire: JsonObject) -> list[JsonObject]:
+        return [record for records in wire["records"].values() for record in records]
+
     def identifier(self, record: StreamRecord) -> JsonObject:
         return {"partition": record.partition, "offset": record.position}
 

@@ -113,6 +113,9 @@ class KinesisCodec:
     def records(self, wire: JsonObject) -> list[StreamRecord]:
         return [_read_record(record) for record in wire["Records"]]
 
+    def wire_records(self, wire: JsonObject) -> list[JsonObject]:
+        return list(wire["Records"])
+
     def identifier(self, record: StreamRecord) -> str:
         return str(record.position)
 

@@ -121,6 +121,9 @@ class RabbitMQCodec:
         queues = wire["rmqMessagesByQueue"]
         return [_read_record(queue, message) for queue, messages in queues.items() for message in messages]
 
+    def wire_records(self, wire: JsonObject) -> list[JsonObject]:
+        return [message for messages in wire["rmqMessagesByQueue"].values() for message in messages]
+
     def identifier(self, record: QueueRecord) -> str:
         return record.message_id
 

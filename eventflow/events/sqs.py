@@ -116,6 +116,9 @@ class SqsCodec:
     def records(self, wire: JsonObject) -> list[QueueRecord]:
         return [_read_record(record) for record in wire["Records"]]
 
+    def wire_records(self, wire: JsonObject) -> list[JsonObject]:
+        return list(wire["Records"])
+
     def identifier(self, record: QueueRecord) -> str:
         return record.message_id
 

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.events import EventCodec, codec_for
 from eventflow.model.http import HttpApiRoute, RestApiRoute
-from eventflow.model.records import SourceIdentity
 from eventflow.model.trigger import InvocationModel
 from eventflow.model.websocket import CONNECT, DISCONNECT
 from eventflow.plan.endpoint import ArgumentShapes, Endpoint, compile_call, is_generator
-from eventflow.plan.shapes import BatchShapes, DirectShapes, EventShapes, HttpShapes, RecordShapes
+from eventflow.plan.shapes import (
+    UNKNOWN_IDENTITY,
+    BatchShapes,
+    DirectShapes,
+    EventShapes,
+    HttpShapes,
+    RecordShapes,
+    SentRecordShapes,
+)
 from eventflow.policy.routes import ANY, parse_route_key
 
 if TYPE_CHECKING:
@@ -21,13 +28,11 @@ if TYPE_CHECKING:
     from eventflow.model.context import Context
     from eventflow.model.function import FunctionDefinition
     from eventflow.model.http import HttpSource
+    from eventflow.model.records import SourceIdentity
     from eventflow.model.trigger import Trigger
     from eventflow.plan.endpoint import Call
 
 DIRECT: Final = "direct"
-
-UNKNOWN_IDENTITY: Final = SourceIdentity(arn="", region="", extras={})
-"""Stands in for a source that is not open yet, so that signatures can be checked before anything is."""
 
 
 def direct_endpoint(definition: FunctionDefinition) -> tuple[Endpoint | None, list[Problem]]:
@@ -49,6 +54,16 @@ def opened_endpoint(endpoint: Endpoint, identity: SourceIdentity) -> Endpoint:
         return endpoint
     opened, _ = trigger_endpoint(endpoint.function, endpoint.trigger, identity)
     return opened or endpoint
+
+
+def sent_endpoint(endpoint: Endpoint) -> Endpoint:
+    """``endpoint``, which takes single records, for those of an event that arrived whole: its subjects are
+    :class:`~eventflow.plan.shapes.SentRecord`."""
+    assert endpoint.trigger is not None, "what has no source has no records"
+    codec: Any = codec_for(endpoint.trigger.service)
+    sent, problems = _endpoint(endpoint.function, endpoint.trigger, SentRecordShapes(codec), where="")
+    assert sent is not None, problems  # the signature was found good for single records
+    return sent
 
 
 def _shapes(trigger: Trigger, identity: SourceIdentity) -> ArgumentShapes:

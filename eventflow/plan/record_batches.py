@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from eventflow.events import codec_for
-from eventflow.events._wire import source_identity
-from eventflow.plan.endpoints import opened_endpoint
-from eventflow.plan.shapes import read_records
+from eventflow.plan.endpoints import sent_endpoint
+from eventflow.plan.shapes import SentRecord, read_records
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eventflow.model.context import Context
-    from eventflow.model.records import SourceIdentity
-    from eventflow.plan.endpoint import Call, Endpoint
+    from eventflow.plan.endpoint import Endpoint
 
 
 _log = logging.getLogger(__name__)
@@ -31,27 +31,27 @@ def batch_endpoint(endpoint: Endpoint) -> Endpoint:
     if endpoint.trigger is None:
         raise ValueError(f"{endpoint.function.name} has no source, so it has no records")
     codec: Any = codec_for(endpoint.trigger.service)
-    call_for = _CallFor(endpoint)
+    call = sent_endpoint(endpoint).call
     partial = endpoint.trigger.partial_responses
 
     async def call_async(wire: dict[str, Any], context: Context) -> dict[str, Any]:
         failures = _Failures(codec, partial=partial)
-        records, call = read_records(codec, wire), call_for(wire)
-        for record in records:
+        for sent in _sent_records(codec, wire):
+            record = sent.record
             if failures.allow(record):
                 try:
-                    await call(record, context)
+                    await call(sent, context)
                 except Exception as exc:  # noqa: BLE001 (the edge of user code: an error fails its record)
                     failures.add(record, exc)
         return failures.response()
 
     def call_sync(wire: dict[str, Any], context: Context) -> dict[str, Any]:
         failures = _Failures(codec, partial=partial)
-        records, call = read_records(codec, wire), call_for(wire)
-        for record in records:
+        for sent in _sent_records(codec, wire):
+            record = sent.record
             if failures.allow(record):
                 try:
-                    _refuse_coroutine(call(record, context))
+                    _refuse_coroutine(call(sent, context))
                 except Exception as exc:  # noqa: BLE001 (the edge of user code: an error fails its record)
                     failures.add(record, exc)
         return failures.response()
@@ -60,27 +60,17 @@ def batch_endpoint(endpoint: Endpoint) -> Endpoint:
     return replace(endpoint, call=call_async if is_async else call_sync, per_record=False)
 
 
-class _CallFor:
-    """Calls a handler with records whose models name the source that their event names."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._identity: SourceIdentity | None = None
-        self._call = endpoint.call
-
-    def __call__(self, wire: dict[str, Any]) -> Call:
-        identity = source_identity(wire)
-        if identity != self._identity:  # hardly ever: a function's events come from one source
-            self._call = opened_endpoint(self._endpoint, identity).call
-            self._identity = identity
-        return self._call
-
-
 def _refuse_coroutine(result: Any) -> None:
     """A decorator that knows nothing of async functions hides one; what it returns would never run."""
     if inspect.iscoroutine(result):
         result.close()
         raise TypeError("the handler returned a coroutine: what wraps an async function has to be async itself")
+
+
+def _sent_records(codec: Any, wire: dict[str, Any]) -> Sequence[SentRecord]:
+    """The records of an event. Raises EventValidationError if it is no event of the source."""
+    records = zip(read_records(codec, wire), codec.wire_records(wire), strict=True)
+    return [SentRecord(record, sent, wire) for record, sent in records]
 
 
 class _Failures:

@@ -6,11 +6,13 @@ import inspect
 from collections.abc import Collection, Mapping
 from functools import partial
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, Union, get_args, get_origin
 
 from eventflow.errors import EventValidationError
 from eventflow.events._base import EventModel
 from eventflow.events._codec import EventCodec
+from eventflow.events._wire import source_identity
+from eventflow.model.records import SourceIdentity
 from eventflow.model.request_parts import Header, Query
 from eventflow.plan.batch_event import BatchEvent
 from eventflow.plan.endpoint import Input, Named, UnsatisfiableError, is_raw
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
 
     from eventflow.events._codec import RecordCodec
     from eventflow.model.json import JsonObject
-    from eventflow.model.records import SourceIdentity
     from eventflow.plan.endpoint import Getter
     from eventflow.plan.http_request import HttpRequest
+
+
+UNKNOWN_IDENTITY: Final = SourceIdentity(arn="", region="", extras={})
+"""Stands in for a source that is not open yet, so that signatures can be checked before anything is."""
 
 
 class _Shapes:
@@ -237,6 +242,36 @@ def read_records(codec: RecordCodec[Any], wire: JsonObject) -> Sequence[Any]:
 
 def _wire(event: BatchEvent | JsonObject) -> JsonObject:
     return event.wire() if isinstance(event, BatchEvent) else event
+
+
+class SentRecord(NamedTuple):
+    """One record of an event that arrived whole: read, as it stands there, and the event."""
+
+    record: Any
+    wire: dict[str, Any]
+    event: dict[str, Any]
+
+
+class SentRecordShapes(RecordShapes):
+    """One record of an event that somebody else wrote: nothing of it is lost or written anew."""
+
+    def __init__(self, codec: RecordCodec[Any]) -> None:
+        super().__init__(codec, UNKNOWN_IDENTITY)
+
+    def raw(self) -> Getter | None:
+        return lambda sent: sent.wire
+
+    def model(self, model: type[EventModel]) -> Getter | None:
+        codec, validate = self._codec, model_validator(model, of="the record")
+        if issubclass(model, codec.record_model):
+            return lambda sent: validate(sent.wire)
+        if issubclass(model, codec.event_model):
+            return lambda sent: validate(codec.wire_event([sent.record], source_identity(sent.event)))
+        return None
+
+    def payload(self, annotation: Any) -> Getter | None:
+        take = self._codec.record_payload
+        return _or_none(lambda: payload_getter(annotation, lambda sent: take(sent.record), of=self.payload_name))
 
 
 def _request_part(annotation: Any) -> Query | Header | None:

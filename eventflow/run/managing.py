@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from eventflow.model.destinations import Destination
     from eventflow.model.subscriptions import Subscription
     from eventflow.plan.environment import Environment
-    from eventflow.plan.plan import NotificationPlan, Plan, QueuePlan, StreamPlan
+    from eventflow.plan.plan import Plan, QueuePlan, StreamPlan
     from eventflow.ports import Adapter, Inspection, ProvisionStep, Template, TemplateKind
 
 

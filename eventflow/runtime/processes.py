@@ -21,8 +21,8 @@ from eventflow.events import codec_for
 from eventflow.model.destinations import Service
 from eventflow.model.outcome import FunctionFailed
 from eventflow.plan.batch_event import BatchEvent
-from eventflow.plan.endpoints import UNKNOWN_IDENTITY
 from eventflow.plan.http_request import HttpRequest
+from eventflow.plan.shapes import UNKNOWN_IDENTITY
 from eventflow.runtime.failures import RemoteFailureError, process_exited
 from eventflow.runtime.printing import watcher
 from eventflow.runtime.worker_process import WorkerProcess

@@ -254,6 +254,21 @@ def test_a_source_without_partial_responses_gets_the_error() -> None:
         handler(sample("rabbitmq/default_virtual_host"), CONTEXT)
 
 
+def test_raw_records_are_handed_over_as_they_are() -> None:
+    seen: list[dict[str, Any]] = []
+
+    @on_sqs("orders")
+    async def look(record: dict[str, Any]) -> None:
+        seen.append(record)
+
+    event = messages("a", "b")
+    event["Records"][1]["md5OfMessageAttributes"] = "from SQS"
+    event["Records"][1]["newOfLate"] = True
+    with handler_of(look) as handler:
+        handler(event, CONTEXT)
+    assert seen == event["Records"]
+
+
 def test_records_name_the_source_that_their_event_names() -> None:
     arns: list[str] = []
 
