@@ -47,6 +47,7 @@ class Dispatcher:
     def __init__(self, plan: Plan, names: Sequence[str]) -> None:
         self._names = names
         self._resources = plan.environment.resources
+        self._environment = plan.environment.name
         self._by_service: dict[Service, list[Endpoint]] = {}
         functions = [plan.functions[name] for name in names]
         for endpoint in (endpoint for function in functions for endpoint in function.triggered):
@@ -70,10 +71,14 @@ class Dispatcher:
         if len(endpoints) == 1:
             return Found(endpoints[0], wire)
         asking = [endpoint for endpoint in endpoints if self._asks_for(endpoint, wire)]
-        if len(asking) == 1:
-            return Found(asking[0], wire)
+        candidates = asking or endpoints
+        if len(asking) == 1 or _are_alike(candidates):
+            return Found(candidates[0], wire)
         found = f"{len(asking)} triggers ask" if asking else "no trigger asks"
-        raise EventDispatchError(f"{found} for this event of {service}", _names(asking or endpoints))
+        reason = f"{found} for this event of {service}"
+        if len(set(_names(candidates))) == 1:
+            reason += f", and they differ: bind the names of their resources in the environment {self._environment}"
+        raise EventDispatchError(reason, _names(candidates))
 
     def _asks_for(self, endpoint: Endpoint, wire: dict[str, Any]) -> bool:
         trigger = endpoint.trigger
@@ -109,6 +114,12 @@ class Dispatcher:
             return [*self._direct, *triggered][0]
         keys = f"an object with the keys {sorted(wire)}" if isinstance(wire, dict) else f"a {type(wire).__name__}"
         raise EventDispatchError(f"no source of this app sends {keys}", _names(inputs or self._direct) or self._names)
+
+
+def _are_alike(endpoints: Sequence[Endpoint]) -> bool:
+    """Whether it does not matter which of them is taken: one function, called in one way."""
+    first = endpoints[0]
+    return all(each.function is first.function and each.per_record == first.per_record for each in endpoints)
 
 
 def _names(endpoints: Iterable[Endpoint]) -> list[str]:

@@ -18,6 +18,7 @@ from eventflow import (
     on_s3,
     on_schedule,
     on_sns,
+    on_sqs,
     on_sqs_batch,
 )
 from eventflow.aws_lambda.dispatch import EventDispatchError
@@ -144,6 +145,31 @@ def test_a_function_of_several_sources_is_entered_through_the_one_that_sent() ->
     with handler_of(handle) as handler:
         assert "messageId" in handler(sample("sqs/standard"), CONTEXT)
         assert "Sns" in handler(sample("sns/subject_and_attributes"), CONTEXT)
+
+
+def test_of_one_functions_triggers_it_need_not_be_known_which_one_sent() -> None:
+    @on_schedule("rate(1 hour)")
+    @on_schedule("rate(1 day)")
+    async def tidy(event: dict[str, Any]) -> str:
+        return "tidied"
+
+    @on_sqs_batch("one")
+    @on_sqs_batch("two")
+    async def both(event: dict[str, Any]) -> str:
+        return "either"
+
+    with handler_of(tidy, both) as handler:
+        assert handler(sample("schedule/rule"), CONTEXT) == "tidied"
+        assert handler(sample("sqs/standard"), CONTEXT) == "either", "a stack made up the queue's name"
+
+
+def test_a_function_that_takes_one_queue_whole_and_another_by_message_has_to_know_which() -> None:
+    @on_sqs("one")
+    @on_sqs_batch("two")
+    async def both(event) -> None: ...  # type: ignore[no-untyped-def]
+
+    with handler_of(both) as handler, pytest.raises(EventDispatchError, match=r"bind .* in the environment"):
+        handler(sample("sqs/standard"), CONTEXT)
 
 
 # Events that no source sends
