@@ -20,7 +20,7 @@ from eventflow.aws_lambda.lifetime import Lifetime
 from eventflow.errors import ConfigurationError, EventflowError, Problem
 from eventflow.model.outcome import FunctionFailed, Succeeded, ThrottleReason, TimedOut
 from eventflow.runtime.admission import Slice
-from eventflow.runtime.functions import whole_endpoint
+from eventflow.runtime.functions import answers_of, whole_endpoint
 from eventflow.runtime.invoker import Entry, Invoker
 from eventflow.runtime.metrics import Metrics
 from eventflow.runtime.threads import HandlerThreads
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from eventflow.model.outcome import Outcome
     from eventflow.plan.endpoint import Endpoint
     from eventflow.plan.plan import Plan
+    from eventflow.ports import HttpClient
 
 _log = logging.getLogger(__name__)
 
@@ -47,8 +48,9 @@ class LambdaHandler:
     run in a thread beside it, as everywhere.
     """
 
-    def __init__(self, plan: Plan, *, function_name: str | None = None) -> None:
-        """``function_name`` is the function that every event is for; without it the event tells.
+    def __init__(self, plan: Plan, *, function_name: str | None = None, http: HttpClient | None = None) -> None:
+        """``function_name`` is the function that every event is for; without it the event tells. ``http`` is what
+        CloudFormation is told with, the standard library's unless given.
 
         Raises ConfigurationError if the plan has no such function.
         """
@@ -62,6 +64,7 @@ class LambdaHandler:
         self._lifetime = Lifetime(plan.lifespan, self._loop)
         self._threads = HandlerThreads(AT_ONCE)
         self._metrics = Metrics()
+        self._answers = answers_of(plan, http)
         self._invokers: dict[str, Invoker] = {}
         self._entries: dict[int, Entry] = {}
         self._sigterm_before: Any = None
@@ -132,6 +135,7 @@ class LambdaHandler:
                     metrics=self._metrics,
                     threads=self._threads,
                     middleware=self._plan.middleware,
+                    answers=self._answers,
                 )
             return invoker.entry(whole_endpoint(endpoint))
 

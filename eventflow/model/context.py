@@ -152,9 +152,15 @@ class Context:
         """Whatever the app's lifespan yielded."""
         return self._environment.state
 
+    @property
+    def caller_deadline(self) -> float:
+        """When its caller stops the invocation, whatever the function's own timeout, in the seconds of the
+        environment's clock."""
+        return (self._caller or _NO_CALLER).deadline
+
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the invocation is stopped; never below 0."""
-        deadline = min(self._deadline, (self._caller or _NO_CALLER).deadline)
+        deadline = min(self._deadline, self.caller_deadline)
         return max(0, int((deadline - self._environment.clock()) * 1000))
 
     def log(self, message: str) -> None:

@@ -63,7 +63,6 @@ class CustomResourceAnswers:
         self._trusted = trusted
         self._deadlines = deadlines
         self._timeout_seconds = timeout_seconds
-        self._reserved = min(RESERVED_SHARE * timeout_seconds, RESERVED_SECONDS)
 
     def around(self, handler: InvocationHandler) -> InvocationHandler:
         async def answered(invocation: Invocation) -> Outcome:
@@ -83,16 +82,19 @@ class CustomResourceAnswers:
 
     async def _outcome(self, handler: InvocationHandler, invocation: Invocation) -> Outcome:
         """What came of the handler, while there is time left to tell."""
-        request_id = invocation.context.aws_request_id
+        context = invocation.context
+        request_id = context.aws_request_id
+        timeout = min(self._timeout_seconds, context.caller_deadline - asyncio.get_running_loop().time())
         in_time = asyncio.timeout(None)
-        watchdog = Watchdog(self._deadlines, invocation.context, self._reserved, in_time)
+        reserved = min(RESERVED_SHARE * timeout, RESERVED_SECONDS)
+        watchdog = Watchdog(self._deadlines, context, reserved, in_time)
         try:
             async with in_time:
                 watchdog.look()
                 return await handler(invocation)
         except Exception as exc:  # noqa: BLE001 (the edge of user code: middleware)
             if in_time.expired():
-                return TimedOut(self._timeout_seconds, request_id)
+                return TimedOut(round(timeout, 2), request_id)
             return function_failed(exc, request_id)
         finally:
             watchdog.close()
@@ -120,8 +122,8 @@ class CustomResourceAnswers:
 
 
 class Watchdog:
-    """Ends a scope ``reserved`` seconds before the invocation's deadline. That may move: starting a worker process is
-    not the handler's time."""
+    """Ends a scope ``reserved`` seconds before the invocation's deadline. The function's own may move: starting a
+    worker process is not the handler's time. The caller's, inside Lambda, does not."""
 
     def __init__(self, deadlines: Deadlines, context: Context, reserved: float, scope: asyncio.Timeout) -> None:
         self._deadlines = deadlines
@@ -134,7 +136,9 @@ class Watchdog:
     def look(self) -> None:
         """End the scope if it is time, or look again when it may be."""
         watched = self._deadlines.running.get(self._context)
-        left = self._reserved if watched is None else watched[0] - self._reserved - self._loop.time()
+        left = self._reserved
+        if watched is not None:
+            left = min(watched[0], self._context.caller_deadline) - self._reserved - self._loop.time()
         if left > 0:
             self._timer = self._loop.call_later(left, self.look)
         else:

@@ -84,7 +84,7 @@ class Functions(Mapping[str, RunningFunction]):
         self._environment = plan.environment
         next_request_id = request_ids()
         stream = f"{datetime.fromtimestamp(clock.time(), tz=UTC):%Y/%m/%d}/[$LATEST]{os.urandom(16).hex()}"
-        answers = _answers(plan, http)
+        answers = answers_of(plan, http)
         self._functions: dict[str, RunningFunction] = {}
         for name, function in plan.functions.items():
             environment = FunctionEnvironment(
@@ -131,8 +131,9 @@ class Functions(Mapping[str, RunningFunction]):
             function.invoker.close()
 
 
-def _answers(plan: Plan, http: HttpClient | None) -> Mapping[str, Answers]:
-    """Whom to tell some other way than by the outcome: CloudFormation."""
+def answers_of(plan: Plan, http: HttpClient | None) -> Mapping[str, Answers]:
+    """Whom to tell some other way than by the outcome: CloudFormation. ``http`` is the standard library's unless
+    given."""
     triggers = [trigger for function in plan.functions.values() for trigger in function.definition.triggers]
     if all(trigger.service is not Service.CLOUDFORMATION for trigger in triggers):
         return NO_ANSWERS
