@@ -17,12 +17,14 @@ from eventflow.aws_lambda.answers import encoded
 from eventflow.aws_lambda.contexts import caller_of, environment_of
 from eventflow.aws_lambda.dispatch import Dispatcher
 from eventflow.aws_lambda.lifetime import Lifetime
+from eventflow.aws_lambda.streams import CollectedStream
 from eventflow.errors import ConfigurationError, EventflowError, Problem
 from eventflow.model.outcome import FunctionFailed, Succeeded, ThrottleReason, TimedOut
 from eventflow.runtime.admission import Slice
 from eventflow.runtime.functions import answers_of, whole_endpoint
 from eventflow.runtime.invoker import Entry, Invoker
 from eventflow.runtime.metrics import Metrics
+from eventflow.runtime.response_streams import response_sink
 from eventflow.runtime.threads import HandlerThreads
 
 if TYPE_CHECKING:
@@ -99,19 +101,25 @@ class LambdaHandler:
             return subject
         entry = self._entries.get(id(endpoint)) or self._entry(endpoint, context)
         caller = caller_of(context, self._loop)
-        outcome = self._run(entry, subject, context.aws_request_id, caller)
-        answer = encoded(outcome, endpoint.source)
+        collected = CollectedStream() if endpoint.is_stream else None
+        outcome = self._run(entry, subject, context.aws_request_id, caller, collected)
+        answer = encoded(outcome, endpoint.source, subject)
         if type(answer) is Succeeded:
             return answer.value
         raise _error(answer)
 
-    def _run(self, entry: Entry, subject: Any, request_id: str, caller: Caller) -> Outcome:
+    def _run(
+        self, entry: Entry, subject: Any, request_id: str, caller: Caller, collected: CollectedStream | None
+    ) -> Outcome:
         """Let the loop run until the invocation has ended, and not one turn longer."""
         loop = self._loop
 
         async def run() -> Outcome:
             try:
-                return await entry.invoke(subject, request_id, caller)
+                if collected is None:
+                    return await entry.invoke(subject, request_id, caller)
+                response_sink.set(collected.take)
+                return collected.outcome(await entry.invoke(subject, request_id, caller), entry.source)
             finally:
                 loop.stop()
 

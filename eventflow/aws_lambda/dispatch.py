@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eventflow.errors import EventflowError
 from eventflow.events import codec_for
 from eventflow.events._lookup import SENDERS
-from eventflow.model.destinations import Service
+from eventflow.model.destinations import HTTP_SERVICES, Service
 from eventflow.plan.endpoints import DIRECT
-from eventflow.plan.http_request import HttpRequest
-from eventflow.policy.routes import Match, RouteTable, parse_route_key
+from eventflow.runtime.functions import subject_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from eventflow.aws_lambda.requests import Requests
+    from eventflow.events import Codec
     from eventflow.model.json import JsonValue
     from eventflow.plan.endpoint import Endpoint
     from eventflow.plan.plan import Plan
+
+_GATEWAYS: Final = (Service.HTTP, Service.HTTP_V1, Service.REST)
+"""Those that send requests to one function that several could answer."""
 
 
 class EventDispatchError(EventflowError):
@@ -26,7 +30,8 @@ class EventDispatchError(EventflowError):
     def __init__(self, reason: str, candidates: Iterable[str]) -> None:
         self.candidates = tuple(dict.fromkeys(candidates))
         names = ", ".join(self.candidates)
-        super().__init__(f"{reason}; set EVENTFLOW_FUNCTION to the one that is meant ({names})")
+        hint = "; set EVENTFLOW_FUNCTION to the one that is meant" if len(self.candidates) > 1 else ""
+        super().__init__(f"{reason}{hint} ({names})")
 
 
 class Found(NamedTuple):
@@ -40,8 +45,8 @@ class Found(NamedTuple):
 class Dispatcher:
     """Finds the endpoint for an event among those of some functions of a plan.
 
-    The source is recognised first, as in Lambda's own events; where several triggers are of that source, the resource
-    decides that the event is from: route, queue, bucket and key, stream.
+    The source is recognised first, as in Lambda's own events; where several triggers are of that source, what the
+    event says of itself decides: route, queue, bucket and key, stream, intent.
     """
 
     def __init__(self, plan: Plan, names: Sequence[str]) -> None:
@@ -50,70 +55,98 @@ class Dispatcher:
         self._environment = plan.environment.name
         self._by_service: dict[Service, list[Endpoint]] = {}
         functions = [plan.functions[name] for name in names]
-        for endpoint in (endpoint for function in functions for endpoint in function.triggered):
-            self._by_service.setdefault(Service(endpoint.source), []).append(endpoint)
-        self._services = [service for service in SENDERS if service in self._by_service]
+        self._triggered = [endpoint for function in functions for endpoint in function.triggered]
+        for endpoint in self._triggered:
+            for service in _senders(endpoint):
+                self._by_service.setdefault(service, []).append(endpoint)
         self._direct = [function.endpoints[DIRECT] for function in functions if DIRECT in function.endpoints]
-        routes = self._by_service.get(Service.HTTP, [])
-        self._routes = {_route_key(endpoint): endpoint for endpoint in routes}
-        self._route_table = RouteTable([(parse_route_key(key), endpoint) for key, endpoint in self._routes.items()])
+        self._codecs: list[tuple[Codec, Service]] = [
+            (codec_for(service), service) for service in SENDERS if service in self._by_service
+        ]
+        if Service.HTTP in self._by_service and Service.FUNCTION_URL not in self._by_service:
+            self._codecs.append((codec_for(Service.FUNCTION_URL), Service.HTTP))  # the same format, and one route
+        self._requests = _requests(self._by_service)
 
     def find(self, wire: JsonValue) -> Found:
         """The endpoint for a raw event. Raises EventDispatchError."""
         if isinstance(wire, dict):
-            for service in self._services:
-                if codec_for(service).recognises(wire):
-                    return self._request(wire) if service is Service.HTTP else self._of(service, wire)
-        return Found(self._unrecognised(wire), wire)
+            for codec, service in self._codecs:
+                if codec.recognises(wire):
+                    requests = self._requests.get(service)
+                    return _found(self._of(service, wire), wire) if requests is None else _routed(requests, wire)
+        return _found(self._unrecognised(wire), wire)
 
-    def _of(self, service: Service, wire: dict[str, Any]) -> Found:
+    def _of(self, service: Service, wire: dict[str, Any]) -> Endpoint:
         endpoints = self._by_service[service]
-        if len(endpoints) == 1:
-            return Found(endpoints[0], wire)
-        asking = [endpoint for endpoint in endpoints if self._asks_for(endpoint, wire)]
+        if len(endpoints) == 1 and _is_chosen_by_its_source(endpoints[0]):
+            return endpoints[0]
+        fits = [self._fit(endpoint, wire) for endpoint in endpoints]
+        best = max(fits)
+        asking = [endpoint for endpoint, fit in zip(endpoints, fits, strict=True) if fit == best > 0]
+        if asking and _are_alike(asking):
+            return asking[0]
+        if not asking and _are_alike(endpoints) and all(map(_is_chosen_by_its_source, endpoints)):
+            return endpoints[0]
         candidates = asking or endpoints
-        if len(asking) == 1 or _are_alike(candidates):
-            return Found(candidates[0], wire)
-        found = f"{len(asking)} triggers ask" if asking else "no trigger asks"
-        reason = f"{found} for this event of {service}"
-        if len(set(_names(candidates))) == 1:
+        reason = f"{f'{len(asking)} triggers ask' if asking else 'no trigger asks'} for this event of {service}"
+        if len(endpoints) > 1 and len(set(_names(candidates))) == 1:
             reason += f", and they differ: bind the names of their resources in the environment {self._environment}"
         raise EventDispatchError(reason, _names(candidates))
 
-    def _asks_for(self, endpoint: Endpoint, wire: dict[str, Any]) -> bool:
+    def _fit(self, endpoint: Endpoint, wire: dict[str, Any]) -> int:
         trigger = endpoint.trigger
+        assert trigger is not None, "only sources are told apart"
         try:
-            return trigger is not None and trigger.asks_for(wire, self._resources.get(trigger.resource))
+            return trigger.match(wire, self._resources.get(trigger.resource))
         except (KeyError, TypeError, AttributeError, IndexError):
-            return True  # written by hand: what is wrong with it shows when the handler asks for that part
-
-    def _request(self, wire: dict[str, Any]) -> Found:
-        """A request is routed by the key that the gateway found, or by its path where the gateway has one route for
-        everything."""
-        endpoint = self._routes.get(wire.get("routeKey") or "")
-        if endpoint is not None:
-            return Found(endpoint, HttpRequest.from_wire(wire))
-        match = self._route_table.match(wire["requestContext"]["http"]["method"], _path(wire))
-        if isinstance(match, Match):
-            routed = {**wire, "routeKey": match.route_key.text, "pathParameters": dict(match.path_parameters)}
-            return Found(match.target, HttpRequest.from_wire(routed))
-        from eventflow.aws_lambda.answers import http_answer
-        from eventflow.runtime.http.answers import message
-
-        return Found(None, http_answer(message(404, "Not Found")))
+            return 1  # written by hand: what is wrong with it shows when the handler asks for that part
 
     def _unrecognised(self, wire: JsonValue) -> Endpoint:
         """An event that no source sends: a schedule's input, or an invocation of a function that has no source. The
         only function there is takes anything."""
-        triggered = [endpoint for endpoints in self._by_service.values() for endpoint in endpoints]
-        inputs = [endpoint for endpoint in triggered if endpoint.trigger and endpoint.trigger.is_input(wire)]
+        inputs = [endpoint for endpoint in self._triggered if endpoint.trigger and endpoint.trigger.is_input(wire)]
         for endpoints in (inputs, self._direct):
             if len(endpoints) == 1:
                 return endpoints[0]
         if len(self._names) == 1:
-            return [*self._direct, *triggered][0]
+            return [*self._direct, *self._triggered][0]
         keys = f"an object with the keys {sorted(wire)}" if isinstance(wire, dict) else f"a {type(wire).__name__}"
         raise EventDispatchError(f"no source of this app sends {keys}", _names(inputs or self._direct) or self._names)
+
+
+def _senders(endpoint: Endpoint) -> list[Service]:
+    """Whose events an endpoint takes: custom resources come through a topic, too."""
+    source = Service(endpoint.source)
+    assert endpoint.trigger is not None, "a source is a trigger's"
+    return [source, Service.SNS] if source is Service.CLOUDFORMATION and endpoint.trigger.opened_by else [source]
+
+
+def _requests(by_service: Mapping[Service, Sequence[Endpoint]]) -> dict[Service, Requests]:
+    """The routers of requests: of gateways, and of load balancers that could mean more than one rule."""
+    routed = [service for service in _GATEWAYS if service in by_service]
+    if len(by_service.get(Service.ALB, ())) > 1:
+        routed.append(Service.ALB)
+    if not routed:
+        return {}
+    from eventflow.aws_lambda.requests import Requests  # an app without requests starts without them
+
+    return {service: Requests(service, by_service[service]) for service in routed}
+
+
+def _routed(requests: Requests, wire: dict[str, Any]) -> Found:
+    endpoint, found = requests.find(wire)
+    return Found(None, found) if endpoint is None else _found(endpoint, found)
+
+
+def _found(endpoint: Endpoint, wire: JsonValue) -> Found:
+    return Found(endpoint, subject_of(endpoint, wire))
+
+
+def _is_chosen_by_its_source(endpoint: Endpoint) -> bool:
+    """Whether something in AWS has chosen already what reaches the function: a subscription, a mapping, a rule. Whoever
+    calls it directly (Alexa, Lex ...) sends it everything, and the trigger chooses here."""
+    trigger = endpoint.trigger
+    return trigger is None or trigger.opened_by is not None or trigger.service in HTTP_SERVICES
 
 
 def _are_alike(endpoints: Sequence[Endpoint]) -> bool:
@@ -124,16 +157,3 @@ def _are_alike(endpoints: Sequence[Endpoint]) -> bool:
 
 def _names(endpoints: Iterable[Endpoint]) -> list[str]:
     return [endpoint.function.name for endpoint in endpoints]
-
-
-def _route_key(endpoint: Endpoint) -> str:
-    return endpoint.trigger.name if endpoint.trigger else ""
-
-
-def _path(wire: dict[str, Any]) -> str:
-    """The path as routes know it: behind the stage, unless that is the default one."""
-    path: str = wire.get("rawPath") or "/"
-    stage = wire["requestContext"].get("stage") or "$default"
-    prefix = f"/{stage}"
-    inside = stage != "$default" and (path == prefix or path.startswith(f"{prefix}/"))
-    return path[len(prefix) :] or "/" if inside else path

@@ -87,8 +87,13 @@ class Trigger(ABC):
         """What no other function of the app may have as well, since its caller knows one function only."""
         return ()
 
-    def match(self, event: JsonObject) -> int:
-        """How well this trigger fits an event of its service: 0 not at all; of several, the best one has it."""
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
+        """How well this trigger fits an event of its service: 0 not at all; of several, the best one has it.
+
+        Nothing else tells apart functions that a service calls directly and, inside Lambda, those of any source: what
+        the event says of its queue, prefix or intent. What it does not say fits. ``bound_to`` is what the environment
+        calls the resource, if it says so.
+        """
         return 1
 
     @property
@@ -145,21 +150,17 @@ class Trigger(ABC):
         it to; ``None`` if no resource policy has to let anybody in, as with what is polled."""
         return None
 
-    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
-        """Whether an event of its service is one that this trigger asks for: from this queue, below this prefix.
-
-        Inside Lambda nothing else tells two functions of one service apart. What the event does not say counts as
-        asked for. ``bound_to`` is what the environment calls the resource, if it says so.
-        """
-        return True
-
     def is_input(self, wire: JsonValue) -> bool:
         """Whether the trigger sends just this in place of an event of its service: a schedule's input."""
         return False
 
-    def is_called(self, physical: str, bound_to: str | None) -> bool:
+    def is_called(self, physical: object, bound_to: str | None) -> bool:
         """Whether a resource is this trigger's: by the name in the code, or the last part of what that is bound to."""
         return physical == self.name or (bound_to is not None and physical == re.split("[:/]", bound_to)[-1])
+
+    def may_be_called(self, physical: object, bound_to: str | None) -> bool:
+        """The same for a resource whose name AWS makes up: until it is bound, it may be any."""
+        return bound_to is None or physical is None or self.is_called(physical, bound_to)
 
     @abstractmethod
     def problems(self, where: str) -> Iterator[Problem]:

@@ -58,9 +58,9 @@ class RunningFunction:
         return next(iter(self._entries.values()))
 
 
-def subject_of(entry: Entry, wire: Any) -> Any:
-    """What an entry is called with, from an event's decoded JSON."""
-    return HttpRequest.from_wire(wire) if entry.source in HTTP_SERVICES and isinstance(wire, dict) else wire
+def subject_of(called: Entry | Endpoint, wire: Any) -> Any:
+    """What an entry or endpoint is called with, from an event's decoded JSON."""
+    return HttpRequest.from_wire(wire) if called.source in HTTP_SERVICES and isinstance(wire, dict) else wire
 
 
 class Functions(Mapping[str, RunningFunction]):

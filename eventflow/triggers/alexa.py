@@ -51,7 +51,7 @@ class AlexaTrigger(Trigger):
     def caller_seconds(self) -> float | None:
         return ALEXA_SECONDS
 
-    def match(self, event: JsonObject) -> int:
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
         if application_id(event) != self.skill_id:
             return 0
         if self.intent is None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from eventflow.errors import Problem
+    from eventflow.model.json import JsonObject
 
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
@@ -51,6 +52,15 @@ class CloudFormationTrigger(Trigger):
 
     def subscription(self, subscriber: str) -> TopicSubscription | None:
         return TopicSubscription(name=self.topic, subscriber=subscriber) if self.topic else None
+
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
+        """A request that comes without a topic is rather for a function that has none."""
+        from eventflow.events.sns import SNS  # only needed inside Lambda
+
+        topic = SNS.origin(event)
+        if topic:
+            return self.is_called(topic, bound_to)
+        return 1 if self.topic else 2
 
     def problems(self, where: str) -> Iterator[Problem]:
         if self.topic is not None:

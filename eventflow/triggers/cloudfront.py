@@ -53,10 +53,12 @@ class CloudFrontTrigger(Trigger):
         known = self.event_type in tuple(EdgeEventType)
         return EdgeEventType(self.event_type).timeout_seconds if known else limits.MAXIMUM_TIMEOUT_SECONDS
 
-    def match(self, event: JsonObject) -> int:
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
         content: Any = first_record(event).get("cf")
         config = content.get("config") if isinstance(content, dict) else None
-        return int(isinstance(config, dict) and config.get("eventType") == self.event_type)
+        if not isinstance(config, dict) or not self.may_be_called(config.get("distributionId"), bound_to):
+            return 0
+        return config.get("eventType") == self.event_type
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

@@ -64,8 +64,9 @@ class CognitoTrigger(Trigger):
     def caller_seconds(self) -> float | None:
         return COGNITO_SECONDS
 
-    def match(self, event: JsonObject) -> int:
-        return int(trigger_name(str(event.get("triggerSource"))) in self.triggers)
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
+        is_ours = self.may_be_called(event.get("userPoolId"), bound_to)
+        return is_ours and trigger_name(str(event.get("triggerSource"))) in self.triggers
 
     def invoker(self, resource: str) -> Invoker:
         """A pool's ARN has its id, which only an environment knows."""

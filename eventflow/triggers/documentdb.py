@@ -61,8 +61,8 @@ class DocumentDBTrigger(StreamTrigger):
             full_document=FullDocument(self.full_document),
         )
 
-    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
-        origin = DOCUMENTDB.origin(wire)
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
+        origin = DOCUMENTDB.origin(event)
         return self.is_called(origin if self.collection else CollectionAddress.parse(origin).database, bound_to)
 
     def problems(self, where: str) -> Iterator[Problem]:

@@ -49,8 +49,8 @@ class DynamoDBTrigger(StreamTrigger):
             view_type=StreamViewType(self.view_type),
         )
 
-    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
-        return self.is_called(DYNAMODB.origin(wire), bound_to)
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
+        return self.is_called(DYNAMODB.origin(event), bound_to)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

@@ -52,8 +52,8 @@ class EventBridgeTrigger(Trigger):
             "events.amazonaws.com", "events", f"{place}rule/*" if bus == "default" else f"{place}rule/{bus}/*"
         )
 
-    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
-        return EventPattern(self.pattern).matches(wire)  # the event does not say which bus it came from
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
+        return EventPattern(self.pattern).matches(event)  # the event does not say which bus it came from
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

@@ -77,8 +77,8 @@ class KafkaTrigger(StreamTrigger):
     def resources(self) -> tuple[str, ...]:
         return tuple(f"{self.service}:{topic}" for topic in self.topics)
 
-    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
-        return self.is_called(KAFKA.origin(wire), bound_to)
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
+        return self.is_called(KAFKA.origin(event), bound_to)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

@@ -40,8 +40,8 @@ class KinesisTrigger(StreamTrigger):
     def decorator(self) -> str:
         return f'@on_kinesis{"" if self.each_record else "_batch"}("{self.stream}")'
 
-    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
-        return self.is_called(KINESIS.origin(wire), bound_to)
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
+        return self.is_called(KINESIS.origin(event), bound_to)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

@@ -56,14 +56,19 @@ class LexTrigger(Trigger):
     def _asked(self) -> dict[str, str]:
         return {name: value for name, value in (("intent", self.intent), ("source", self.source)) if value is not None}
 
-    def match(self, event: JsonObject) -> int:
-        """An intent outweighs a moment."""
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
+        """The bot outweighs an intent, and that a moment."""
+        bot: Any = event.get("bot")
+        named = [bot.get("name"), bot.get("id")] if isinstance(bot, dict) else []
+        is_ours = any(self.is_called(name, bound_to) for name in named)
+        if named and bound_to is not None and not is_ours:
+            return 0
         session: Any = event.get("sessionState")
         intent: Any = session.get("intent") if isinstance(session, dict) else None
         name = intent.get("name") if isinstance(intent, dict) else None
         if self.intent not in (None, name) or self.source not in (None, event.get("invocationSource")):
             return 0
-        return 1 + 2 * (self.intent is not None) + (self.source is not None)
+        return 1 + 4 * is_ours + 2 * (self.intent is not None) + (self.source is not None)
 
     def invoker(self, resource: str) -> Invoker:
         """The ARN of a bot's alias has ids, which only an environment knows."""

@@ -102,8 +102,8 @@ class MqTrigger(Trigger):
             maximum_retry_attempts=self.settings.maximum_retry_attempts,
         )
 
-    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
-        return self.is_called(self.codec.origin(wire), bound_to)
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
+        return self.is_called(self.codec.origin(event), bound_to)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

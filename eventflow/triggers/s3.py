@@ -73,11 +73,11 @@ class S3Trigger(Trigger):
     def invoker(self, resource: str) -> Invoker:
         return Invoker("s3.amazonaws.com", "s3", resource, regional=False, says_account=True)
 
-    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
         from eventflow.events.s3 import S3  # only needed inside Lambda
         from eventflow.policy.buckets import selects_change
 
-        bucket, event_name, key = S3.change(wire)
+        bucket, event_name, key = S3.change(event)
         return self.is_called(bucket, bound_to) and selects_change(self.subscription(""), event_name, key)
 
     def problems(self, where: str) -> Iterator[Problem]:

@@ -55,12 +55,12 @@ class SnsTrigger(Trigger):
     def invoker(self, resource: str) -> Invoker:
         return Invoker("sns.amazonaws.com", "sns", resource)
 
-    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
         from eventflow.events.sns import SNS  # only needed inside Lambda
 
-        if not self.is_called(SNS.origin(wire), bound_to):
+        if not self.is_called(SNS.origin(event), bound_to):
             return False
-        message = wire["Records"][0]["Sns"]
+        message = event["Records"][0]["Sns"]
         return self.filter_policy is None or TopicFilter(self.filter_policy, self.filter_policy_scope).matches(
             message.get("MessageAttributes") or {}, message["Message"]
         )

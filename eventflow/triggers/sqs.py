@@ -53,8 +53,8 @@ class SqsTrigger(Trigger):
     def subscription(self, subscriber: str) -> QueueSubscription:
         return QueueSubscription(service=self.service, name=self.queue, subscriber=subscriber)
 
-    def asks_for(self, wire: JsonObject, bound_to: str | None) -> bool:
-        return self.is_called(SQS.origin(wire), bound_to)
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
+        return self.is_called(SQS.origin(event), bound_to)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check = Checker(where)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
-from eventflow import App
+from eventflow import App, function
 from eventflow.aws_lambda import LambdaHandler
 from eventflow.plan.environment import Environment
 
@@ -73,3 +73,12 @@ def request(method: str, path: str, *, route_key: str | None = None, stage: str 
     http = {**context["http"], "method": method, "path": path}
     context = {**context, "http": http, "stage": stage, "routeKey": route_key or "$default"}
     return {**wire, "routeKey": route_key or "$default", "rawPath": path, "requestContext": context, **fields}
+
+
+def named(name: str, decorator: Any) -> Any:
+    """A function that answers with its own name."""
+
+    async def handler(event) -> str:  # type: ignore[no-untyped-def]  # unannotated: the raw event
+        return name
+
+    return decorator(function(name=name)(handler))

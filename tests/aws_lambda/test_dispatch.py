@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from eventflow import (
-    function,
     on_documentdb_batch,
     on_dynamodb_stream_batch,
     on_eventbridge,
@@ -23,18 +22,9 @@ from eventflow import (
 )
 from eventflow.aws_lambda.dispatch import EventDispatchError
 from eventflow.plan.environment import Environment
-from tests.aws_lambda.lambda_context import LambdaContext, handler_of, request, sample
+from tests.aws_lambda.lambda_context import LambdaContext, handler_of, named, request, sample
 
 CONTEXT = LambdaContext()
-
-
-def named(name: str, decorator: Any) -> Any:
-    """A function that answers with its own name."""
-
-    async def handler(event) -> str:  # type: ignore[no-untyped-def]  # unannotated: the raw event
-        return name
-
-    return decorator(function(name=name)(handler))
 
 
 PAIRS = {

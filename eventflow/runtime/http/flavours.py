@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, assert_never
 
 from eventflow.model import limits
+from eventflow.model.destinations import Service
 from eventflow.model.http import FunctionUrl, HttpApiRoute, LoadBalancerRule, RestApiRoute
 from eventflow.plan.alb_request import AlbRequest, UnreadableRequestError, target_group_arn
 from eventflow.plan.http_request import FunctionUrlRequest, HttpRequest
@@ -21,7 +22,7 @@ from eventflow.runtime.http.results import answer_of
 from eventflow.runtime.marshal import marshal_compact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from eventflow.plan.environment import Environment
     from eventflow.plan.plan import RoutePlan
@@ -196,6 +197,14 @@ class LoadBalancer(Flavour):
 
 
 HTTP_API: Final = HttpApi()
+FLAVOURS: Final[Mapping[Service, type[Flavour]]] = {
+    Service.HTTP: HttpApi,
+    Service.HTTP_V1: HttpApiV1,
+    Service.REST: RestApi,
+    Service.FUNCTION_URL: FunctionUrlFront,
+    Service.ALB: LoadBalancer,
+}
+"""By the service whose events requests become."""
 
 
 def flavour_of(route: RoutePlan, environment: Environment) -> Flavour:
