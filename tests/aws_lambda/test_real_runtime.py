@@ -38,8 +38,8 @@ def lambda_server() -> Iterator[Deploy]:
                 directory = installation("lambda")
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="eventflow-lambda-")))
             environment = {"EVENTFLOW_APP": str(app), **variables}
-            server = start_function(directory, scratch, environment, port=free_port())
-            stack.callback(server.process.stop)
+            server, process = start_function(directory, scratch, environment, port=free_port())
+            stack.callback(process.stop)
             return lambda event: invoke(server, event)
 
         yield deploy

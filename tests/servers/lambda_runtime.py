@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.servers.process import Process, kept_ports
-from tests.servers.server import HOST, Server
+from tests.servers.server import HOST, Server, Started
 from tests.servers.sources import from_go, from_pypi
 
 RUNTIME: Final = "4.2.2"
@@ -36,13 +36,15 @@ def program(directory: Path, /) -> Path:
     return directory / "bin" / "aws-lambda-rie"
 
 
-def start(directory: Path, scratch: Path, /, *, port: int) -> Server:
-    server = start_function(directory, scratch, {"EVENTFLOW_APP": str(ROOT / "examples" / "shop.py")}, port=port)
-    server.process.wait_until(lambda: invoke(server, {"actor": "tests"}) == {"audited": "tests"})
-    return server
+def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
+    server, process = start_function(
+        directory, scratch, {"EVENTFLOW_APP": str(ROOT / "examples" / "shop.py")}, port=port
+    )
+    process.wait_until(lambda: invoke(server, {"actor": "tests"}) == {"audited": "tests"})
+    return Started(server, process)
 
 
-def start_function(directory: Path, scratch: Path, variables: Mapping[str, str], /, *, port: int) -> Server:
+def start_function(directory: Path, scratch: Path, variables: Mapping[str, str], /, *, port: int) -> Started:
     """Start a Lambda function with these environment variables. Its runtime starts with the first invocation."""
     libraries = [str(ROOT), sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"]]
     environment = {
@@ -65,9 +67,9 @@ def start_function(directory: Path, scratch: Path, variables: Mapping[str, str],
         "eventflow.aws_lambda.handler",
     ]
     process = Process("lambda", command, scratch=scratch, environment=environment)
-    server = Server(name="lambda", port=port, endpoint_url=f"http://{HOST}:{port}", process=process)
+    server = Server(name="lambda", port=port, endpoint_url=f"http://{HOST}:{port}")
     process.wait_until(lambda: listens(server))
-    return server
+    return Started(server, process)
 
 
 def listens(server: Server) -> bool:

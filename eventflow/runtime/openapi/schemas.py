@@ -39,12 +39,15 @@ class _Generator(GenerateJsonSchema):
         return {"type": "number"} if self._is_marshalled() else super().decimal_schema(schema)
 
     def get_decimal_pattern(self, schema: core_schema.DecimalSchema) -> str | None:
-        found = super().get_decimal_pattern(schema)
+        parent: Any = super()  # pydantic 2.14's; older ones know neither this method nor the next
+        found: str | None = parent.get_decimal_pattern(schema)
         return found if found is not None or self.mode == "serialization" else _DECIMAL
 
-    def named_tuple_schema(self, schema: core_schema.NamedTupleSchema) -> JsonSchemaValue:
+    def named_tuple_schema(self, schema: Any) -> JsonSchemaValue:
         if not self._is_marshalled():
-            return super().named_tuple_schema(schema)
+            parent: Any = super()
+            as_array: JsonSchemaValue = parent.named_tuple_schema(schema)
+            return as_array
         properties = {field["name"]: self.generate_inner(field["schema"]) for field in schema["fields"]}
         return {"type": "object", "properties": properties, "required": list(properties)}
 

@@ -38,9 +38,9 @@ from eventflow.model.context import FunctionEnvironment
 from eventflow.model.records import QueueRecord
 from eventflow.plan.batch_event import BatchEvent
 from eventflow.plan.endpoint import Endpoint
-from eventflow.plan.endpoints import UNKNOWN_IDENTITY
 from eventflow.plan.http_request import HttpRequest
 from eventflow.plan.record_batches import batch_endpoint
+from eventflow.plan.shapes import UNKNOWN_IDENTITY
 from eventflow.testing import events
 
 
