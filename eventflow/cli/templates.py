@@ -46,6 +46,7 @@ def export_template(
         function_variable="EVENTFLOW_FUNCTION",
         code=_code(directory) if kind is TemplateKind.SAM else None,
         existing=existing,
+        cors=plan.cors,
         options={service: binding.options for service, binding in plan.environment.sources.items()},
     )
     found = template(plan, deployment, kind)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from eventflow.model.cors import Cors
     from eventflow.model.function import FunctionDefinition
 
 
@@ -17,8 +18,8 @@ class Deployment:
 
     ``handler`` and ``variables`` are the same for all of them; ``function_variable`` tells each its name. ``code`` is a
     directory, or ``None`` for code that is uploaded beforehand. With ``existing`` every resource is there already;
-    otherwise those that the environment does not bind are made. ``options`` are what the environment says of a
-    service's own adapter (a cluster's address).
+    otherwise those that the environment does not bind are made. ``cors`` is the HTTP API's. ``options`` are what the
+    environment says of a service's own adapter (a cluster's address).
     """
 
     app_name: str
@@ -29,4 +30,5 @@ class Deployment:
     function_variable: str
     code: str | None
     existing: bool = False
+    cors: Cors | None = None
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)  # may hold secrets

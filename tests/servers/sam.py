@@ -23,3 +23,14 @@ def program(directory: Path, /) -> Path:
 
 def linter(directory: Path, /) -> Path:
     return directory / "venv" / "bin" / "cfn-lint"
+
+
+def validation(directory: Path, /, *templates: Path) -> list[str | Path]:
+    """The command that is ``sam validate --lint`` for each of these, and starts once."""
+    code = """
+import sys
+from samcli.cli.main import cli
+for file in sys.argv[1:]:
+    cli(["validate", "--lint", "--region", "eu-west-1", "--template", file], "sam", standalone_mode=False)
+"""
+    return [directory / "venv" / "bin" / "python", "-c", code, *templates]

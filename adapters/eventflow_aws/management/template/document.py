@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.ports import Remark, Template
+from eventflow_aws.management.template.apis import Apis
 from eventflow_aws.management.template.functions import add_function
 from eventflow_aws.management.template.resources import Resources
 from eventflow_aws.management.template.values import LogicalIds, get_att, ref
@@ -22,8 +23,9 @@ def template(deployment: Deployment, names: Names) -> Template:
     resources = Resources(deployment, names, LogicalIds())
     functions: dict[str, Any] = {}
     remarks: list[Remark] = []
+    apis = Apis(deployment, resources)
     for definition in deployment.functions:
-        add_function(functions, definition, deployment, resources, remarks)
+        add_function(functions, definition, deployment, resources, apis, remarks)
     code = _code(deployment, resources)
     document: dict[str, Any] = {
         "AWSTemplateFormatVersion": "2010-09-09",
@@ -38,9 +40,10 @@ def template(deployment: Deployment, names: Names) -> Template:
             "Handler": deployment.handler,
             "CodeUri": code,
             "Environment": {"Variables": dict(deployment.variables)},
-        }
+        },
+        **apis.globals(),
     }
-    document["Resources"] = {**functions, **resources.made}
+    document["Resources"] = {**functions, **resources.connections, **resources.made}
     if outputs := _outputs(resources):
         document["Outputs"] = outputs
     return Template(document=document, remarks=tuple(dict.fromkeys(remarks)))
@@ -54,8 +57,9 @@ def _code(deployment: Deployment, resources: Resources) -> Any:
 
 
 def _outputs(resources: Resources) -> dict[str, Any]:
-    """Names that CloudFormation made up, for whoever sends to them."""
-    return {
+    """Names that CloudFormation made up, for whoever sends to them or connects them."""
+    made = {
         logical_id: {"Value": get_att(logical_id, "QueueUrl") if "Queue" in resource["Type"] else ref(logical_id)}
         for logical_id, resource in resources.made.items()
     }
+    return {**resources.outputs, **made}

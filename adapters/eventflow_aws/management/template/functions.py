@@ -10,6 +10,8 @@ from eventflow.model import limits
 from eventflow.model.destinations import Service
 from eventflow.model.mapping import QueueMapping, StreamMapping
 from eventflow.ports import Remark
+from eventflow_aws.management.template.callers import CALLERS
+from eventflow_aws.management.template.fronts import FRONTS
 from eventflow_aws.management.template.pollers import POLLERS
 from eventflow_aws.management.template.pushers import PUSHERS
 from eventflow_aws.management.template.roles import Role
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
     from eventflow.model.function import FunctionDefinition
     from eventflow.model.subscriptions import Subscription
     from eventflow.model.trigger import Trigger
+    from eventflow_aws.management.template.apis import Apis
     from eventflow_aws.management.template.resources import Resources
 
-_EVENTS: Final = {**POLLERS, **PUSHERS}
+_EVENTS: Final = {**POLLERS, **PUSHERS, **FRONTS, **CALLERS}
 _DESTINATION_TYPES: Final = {
     Service.SQS: "SQS",
     Service.SNS: "SNS",
@@ -43,8 +46,11 @@ class FunctionPart:
     trigger: Trigger
     resources: Resources
     role: Role
+    apis: Apis
+    properties: dict[str, Any]
+    """The function's own, so far."""
     remarks: list[Remark]
-    service_options: Mapping[str, Mapping[str, Any]]
+    deployment: Deployment
 
     @property
     def service(self) -> Service:
@@ -74,7 +80,11 @@ class FunctionPart:
 
     def options(self, service: Service) -> Mapping[str, Any]:
         """What the environment says of a service's own adapter."""
-        return self.service_options.get(service, {})
+        return self.deployment.options.get(service, {})
+
+    @property
+    def function_id(self) -> str:
+        return self.resources.function(self.definition.name)
 
     def remark(self, message: str) -> None:
         self.remarks.append(Remark(f"{self.definition.where} {self.trigger.decorator}", message))
@@ -91,6 +101,7 @@ def add_function(
     definition: FunctionDefinition,
     deployment: Deployment,
     resources: Resources,
+    apis: Apis,
     remarks: list[Remark],
 ) -> None:
     """Add a function, its role and what goes with them to the resources of a template."""
@@ -112,7 +123,23 @@ def add_function(
     if settings.reserved_concurrency is not None:
         properties["ReservedConcurrentExecutions"] = settings.reserved_concurrency
     properties.update(_asynchronous(definition, resources, role, remarks))
-    if events := _events(definition, deployment, resources, role, remarks):
+    events: dict[str, Any] = {}
+    for number, trigger in enumerate(definition.triggers, start=1):
+        part = FunctionPart(
+            definition=definition,
+            trigger=trigger,
+            resources=resources,
+            role=role,
+            apis=apis,
+            properties=properties,
+            remarks=remarks,
+            deployment=deployment,
+        )
+        event = _EVENTS[trigger.service](part)
+        if event is not None:
+            kind, settings_of_event = event
+            events[f"{kind}{number}"] = {"Type": kind, "Properties": settings_of_event}
+    if events:
         properties["Events"] = events
     document[f"{logical_id}Role"] = role.resource()
     document[logical_id] = {"Type": "AWS::Serverless::Function", "Properties": properties}
@@ -150,27 +177,3 @@ def _asynchronous(
 def _destination(destination: Destination, resources: Resources, role: Role) -> dict[str, Any]:
     target = role.allow_sending(destination, resources)
     return {"Type": _DESTINATION_TYPES[destination.service], "Destination": target}
-
-
-def _events(
-    definition: FunctionDefinition, deployment: Deployment, resources: Resources, role: Role, remarks: list[Remark]
-) -> dict[str, Any]:
-    events: dict[str, Any] = {}
-    for number, trigger in enumerate(definition.triggers, start=1):
-        part = FunctionPart(
-            definition=definition,
-            trigger=trigger,
-            resources=resources,
-            role=role,
-            remarks=remarks,
-            service_options=deployment.options,
-        )
-        build = _EVENTS.get(trigger.service)
-        if build is None:
-            part.remark(f"templates have no event of {trigger.service}: connect it by hand")
-            continue
-        event = build(part)
-        if event is not None:
-            kind, properties = event
-            events[f"{kind}{number}"] = {"Type": kind, "Properties": properties}
-    return events

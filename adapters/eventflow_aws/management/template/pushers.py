@@ -1,4 +1,4 @@
-"""Sources that call a function: buckets, topics, buses, schedules and HTTP routes.
+"""Sources that send events: buckets, topics, buses and schedules.
 
 Source: AWS SAM specification: EventSource.
 """
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from eventflow_aws.management.template.functions import FunctionPart
 
     Event = tuple[str, dict[str, Any]]
-
-
-def http(part: FunctionPart) -> Event:
-    method, _, path = part.name.partition(" ")
-    route = {"Path": path, "Method": method.lower()} if path else {}  # neither: the default route
-    return "HttpApi", {**route, "PayloadFormatVersion": "2.0"}
 
 
 def bucket(part: FunctionPart) -> Event | None:
@@ -73,7 +67,6 @@ def schedule(part: FunctionPart) -> Event:
 
 
 PUSHERS: Final[Mapping[Service, Callable[[FunctionPart], Event | None]]] = {
-    Service.HTTP: http,
     Service.S3: bucket,
     Service.SNS: topic,
     Service.EVENTBRIDGE: bus,

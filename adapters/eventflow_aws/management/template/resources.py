@@ -26,6 +26,7 @@ _KINDS: Final = {
     Service.EVENTBRIDGE: "Bus",
     Service.KINESIS: "Stream",
     Service.DYNAMODB: "Table",
+    Service.COGNITO: "UserPool",
 }
 _TYPES: Final = {
     Service.SQS: "AWS::SQS::Queue",
@@ -34,6 +35,7 @@ _TYPES: Final = {
     Service.EVENTBRIDGE: "AWS::Events::EventBus",
     Service.KINESIS: "AWS::Kinesis::Stream",
     Service.DYNAMODB: "AWS::DynamoDB::Table",
+    Service.COGNITO: "AWS::Cognito::UserPool",
 }
 
 
@@ -45,6 +47,10 @@ class Resources:
         """Resources of the template by logical id."""
         self.parameters: dict[str, dict[str, str]] = {}
         """What only whoever deploys knows."""
+        self.connections: dict[str, dict[str, Any]] = {}
+        """Resources that let services call functions, by logical id."""
+        self.outputs: dict[str, dict[str, Any]] = {}
+        """What whoever connects the functions by hand needs."""
         self._deployment = deployment
         self._functions = {function.name for function in deployment.functions}
         self._names = names
@@ -98,6 +104,10 @@ class Resources:
     def function(self, name: str) -> str:
         """The logical id of a function."""
         return self._ids.of(name, "Function")
+
+    def logical_id(self, name: str, kind: str) -> str:
+        """A logical id that nothing else has."""
+        return self._ids.of(name, kind)
 
     def is_made(self, service: Service, name: str) -> bool:
         """Whether the template makes it: neither bound nor known to exist, and of a kind that can be made."""
