@@ -8,6 +8,8 @@ from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapt
 from pydantic.json_schema import GenerateJsonSchema
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import core_schema
 
@@ -39,7 +41,7 @@ class _Generator(GenerateJsonSchema):
         return {"type": "number"} if self._is_marshalled() else super().decimal_schema(schema)
 
     def get_decimal_pattern(self, schema: core_schema.DecimalSchema) -> str | None:
-        parent: Any = super()  # pydantic 2.14's; older ones know neither this method nor the next
+        parent: Any = super()  # pydantic 2.14's; older ones know neither this method nor ``named_tuple_schema``
         found: str | None = parent.get_decimal_pattern(schema)
         return found if found is not None or self.mode == "serialization" else _DECIMAL
 
@@ -48,7 +50,17 @@ class _Generator(GenerateJsonSchema):
             parent: Any = super()
             as_array: JsonSchemaValue = parent.named_tuple_schema(schema)
             return as_array
-        properties = {field["name"]: self.generate_inner(field["schema"]) for field in schema["fields"]}
+        return self._marshalled_named_tuple(schema["fields"])
+
+    def call_schema(self, schema: core_schema.CallSchema) -> JsonSchemaValue:
+        """What a named tuple is before pydantic 2.14: a call of its class."""
+        if not (self._is_marshalled() and hasattr(schema["function"], "_fields")):
+            return super().call_schema(schema)
+        arguments: Any = schema["arguments_schema"]
+        return self._marshalled_named_tuple(arguments["arguments_schema"])
+
+    def _marshalled_named_tuple(self, fields: Iterable[Any]) -> JsonSchemaValue:
+        properties = {field["name"]: self.generate_inner(field["schema"]) for field in fields}
         return {"type": "object", "properties": properties, "required": list(properties)}
 
     def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchemaValue:

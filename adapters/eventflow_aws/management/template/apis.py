@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from eventflow.model.authorizers import HttpAuthorizer, JwtAuthorizer, RestAuthorizer
+from eventflow.model.authorizers import HTTP_REQUEST, REST_REQUEST, HttpAuthorizer, JwtAuthorizer, RestAuthorizer
 from eventflow.policy.authorization import IdentitySource
 from eventflow_aws.management.template.values import get_att
 
@@ -131,8 +131,9 @@ def _rest_settings(settings: RestAuthorizer) -> Properties:
 
 def _identity(settings: LambdaAuthorizer, *, rest: bool) -> Properties:
     found: Properties = {}
+    request = REST_REQUEST if rest else HTTP_REQUEST
     for text in settings.identity_sources:
-        source = IdentitySource.parse(text, rest=rest)
+        source = IdentitySource.parse(text, request=request)
         name = text.rpartition(".")[2] if source.place == "header" else source.name
         found.setdefault(_PLACES[source.place], []).append(name)
     return {**found, "ReauthorizeEvery": settings.result_ttl_seconds}
