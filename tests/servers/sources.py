@@ -26,10 +26,13 @@ _DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><vers
 
 
 def from_pypi(directory: Path, requirements: Sequence[str], *, constraints: Path) -> None:
-    """Make ``directory/venv`` and install the requirements into it, in the versions that were tried."""
+    """Make ``directory/venv`` and install the requirements into it, in the versions that were tried.
+
+    Little of it is ever run, so nothing is compiled before it is.
+    """
     run([sys.executable, "-m", "venv", str(directory / "venv")])
     pip = [str(directory / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    run([*pip, "--constraint", str(constraints), *requirements])
+    run([*pip, "--no-compile", "--constraint", str(constraints), *requirements])
 
 
 def from_debian(package: str) -> None:
