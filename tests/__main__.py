@@ -17,9 +17,9 @@ CHECKS: list[list[Path | str]] = [
     [BIN / "ruff", "check", "."],
     [BIN / "lint-imports"],
     [BIN / "mypy"],
-    [sys.executable, "-m", "pytest", "-n", "6", "--dist", "loadgroup"],
+    [sys.executable, "-m", "pytest", "-n", "5", "--dist", "loadgroup"],
 ]
-"""Six test processes, whatever the machine has: those that talk to servers mostly wait."""
+"""Five test processes, whatever the machine has: those that talk to servers mostly wait."""
 
 
 def main() -> int:
