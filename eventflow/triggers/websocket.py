@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from eventflow.model import limits
 from eventflow.model.destinations import Service
 from eventflow.model.trigger import InvocationModel, Trigger
-from eventflow.model.websocket import CONNECT, DISCONNECT, RESERVED, WebSocketRoute
+from eventflow.model.websocket import CONNECT, DEFAULT, DISCONNECT, RESERVED, WebSocketRoute
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from eventflow.errors import Problem
     from eventflow.model.function import Handler
+    from eventflow.model.json import JsonObject
 
 _LONGEST_KEY = 128
 
@@ -42,6 +43,12 @@ class WebSocketTrigger(Trigger):
     @property
     def caller_seconds(self) -> float:
         return limits.WEBSOCKET_INTEGRATION_SECONDS
+
+    def match(self, event: JsonObject, bound_to: str | None = None) -> int:
+        key = event["requestContext"]["routeKey"]
+        if key == self.name:
+            return 2
+        return int(self.name == DEFAULT and key not in RESERVED)
 
     def problems(self, where: str) -> Iterator[Problem]:
         check, route = Checker(where), self.websocket

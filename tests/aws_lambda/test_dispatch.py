@@ -19,6 +19,7 @@ from eventflow import (
     on_sns,
     on_sqs,
     on_sqs_batch,
+    on_websocket,
 )
 from eventflow.aws_lambda.dispatch import EventDispatchError
 from eventflow.plan.environment import Environment
@@ -105,6 +106,16 @@ def test_functions_on_one_bucket_are_told_apart_by_event_and_key() -> None:
     ]
     with handler_of(*functions) as handler:
         assert handler(event, CONTEXT) == "faces", key
+
+
+def test_routes_of_connections_are_told_apart_and_what_has_none_is_the_default_ones() -> None:
+    say, default = named("say", on_websocket("say")), named("default", on_websocket("$default"))
+    with handler_of(named("connect", on_websocket("$connect")), say, default) as handler:
+        answers = []
+        for key in ("$connect", "say", "shout"):
+            event = sample("websocket/message" if key != "$connect" else "websocket/connect")
+            answers.append(handler({**event, "requestContext": {**event["requestContext"], "routeKey": key}}, CONTEXT))
+    assert answers == ["connect", "say", "default"]
 
 
 def test_functions_on_one_topic_are_told_apart_by_their_filter_policies() -> None:

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from eventflow import (
     Cors,
+    WebSocketEvent,
     function,
     http_authorizer,
     jwt_authorizer,
@@ -41,6 +42,7 @@ from eventflow import (
     on_sns,
     on_sqs,
     on_sqs_batch,
+    on_websocket,
     rest_authorizer,
     to_eventbridge,
     to_function,
@@ -681,6 +683,11 @@ def test_what_a_template_cannot_connect_is_told_with_what_to_do() -> None:
     assert "the user pool users is not of this template" in said(existing)
     assert "no route names it as its authorizer" in said(exported(by_key))
     assert "would be another" not in said(exported(skill))
+
+    @on_websocket("say")
+    def say(event: WebSocketEvent) -> None: ...
+
+    assert "SAM has no event of WebSocket APIs" in said(exported(say))
 
 
 # Names, roles and the command line

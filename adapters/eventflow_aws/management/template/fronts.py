@@ -83,6 +83,14 @@ def load_balancer(part: FunctionPart) -> None:
     }
 
 
+def connections(part: FunctionPart) -> None:
+    """A route of a WebSocket API, which SAM has no event for."""
+    part.remark(
+        "SAM has no event of WebSocket APIs: make the API with this route by hand, let it invoke the function, and "
+        "allow the function's role execute-api:ManageConnections on it"
+    )
+
+
 def authorizer(part: FunctionPart) -> None:
     """A function that routes name: their APIs call it."""
     handlers = [
@@ -157,6 +165,8 @@ FRONTS: Final[Mapping[Service, Callable[[FunctionPart], Event | None]]] = {
     Service.REST: rest,
     Service.FUNCTION_URL: function_url,
     Service.ALB: load_balancer,
+    Service.WEBSOCKET: connections,
+    Service.WEBSOCKET_AUTHORIZER: connections,
     Service.HTTP_AUTHORIZER: authorizer,
     Service.REST_AUTHORIZER: authorizer,
     Service.TOKEN_AUTHORIZER: authorizer,
