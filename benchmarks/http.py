@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from benchmarks.http_servers import FLAVOURS
 from benchmarks.measure import CPU, RATE, Contender, Effort, Figures, compare
 from benchmarks.processes import Process, module, pinned
 from benchmarks.report import Report, Table, at_least, at_most
@@ -24,6 +25,13 @@ SERVER_CPU: Final = 0
 WRK_CPU: Final = 1
 DICT: Final = "eventflow, event as a dict"
 MODEL: Final = "eventflow, event as a model"
+FRONTS: Final = {
+    "HTTP API, payload 2.0": "/http",
+    "HTTP API, payload 1.0": "/http-v1",
+    "REST API": "/rest",
+    "load balancer": "/alb",
+}
+FUNCTION_URL: Final = "answered.lambda-url.localhost"
 _POST: Final = Path(__file__).with_name("order.lua")
 
 
@@ -36,7 +44,9 @@ def measure(effort: Effort) -> Report:
     names = [name for name in ("raw ASGI", "eventflow", "Starlette", "FastAPI") if name not in missing]
     with ExitStack() as stack:
         servers = {name: _Server(stack.enter_context(_started(name))) for name in names}
+        flavours = _Server(stack.enter_context(_started(FLAVOURS)))
         gets = compare(_gets(servers, effort), rounds=effort.rounds)
+        fronts = compare(_fronts(servers, flavours, effort), rounds=effort.rounds)
         posts = compare(
             [Contender(name, partial(server.load, "/orders", effort, post=True)) for name, server in servers.items()],
             rounds=effort.rounds,
@@ -44,6 +54,7 @@ def measure(effort: Effort) -> Report:
     return Report(
         tables=[
             Table("HTTP GET, a small JSON answer", gets, CPU, "raw ASGI"),
+            Table("HTTP GET through every front: its event as a dict, its answer an object", fronts, CPU, "raw ASGI"),
             Table("HTTP POST, a small JSON body into a model and back", posts, CPU, "raw ASGI"),
         ],
         targets=[
@@ -65,6 +76,13 @@ def _gets(servers: dict[str, _Server], effort: Effort) -> list[Contender]:
     return contenders
 
 
+def _fronts(servers: dict[str, _Server], flavours: _Server, effort: Effort) -> list[Contender]:
+    contenders = [Contender(name, partial(flavours.load, path, effort)) for name, path in FRONTS.items()]
+    contenders.append(Contender("function URL", partial(flavours.load, "/", effort, host=FUNCTION_URL)))
+    others = [name for name in servers if name in ("raw ASGI", "FastAPI")]
+    return [*contenders, *(Contender(name, partial(servers[name].load, "/", effort)) for name in others)]
+
+
 def _started(name: str) -> Process:
     return Process(module("benchmarks.http_servers", name), cpu=SERVER_CPU)
 
@@ -76,10 +94,11 @@ class _Server:
         self._process = process
         self._port = int(process.line())
 
-    def load(self, path: str, effort: Effort, *, post: bool = False) -> Figures:
+    def load(self, path: str, effort: Effort, *, post: bool = False, host: str | None = None) -> Figures:
         """Keep it busy for a while; raises RuntimeError if it answers with an error."""
         seconds = max(1, round(SECONDS * effort.scale))
         options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *(["-s", str(_POST)] if post else [])]
+        options += ["-H", f"Host: {host}"] if host else []
         before = self._process.cpu_seconds()
         command = [*pinned(WRK_CPU), "wrk", *options, f"http://127.0.0.1:{self._port}{path}"]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -16,11 +16,12 @@ import uvicorn
 import uvloop
 from pydantic import BaseModel
 
-from eventflow import App, Environment, HttpEvent, on_http
+from eventflow import App, Environment, HttpEvent, on_alb, on_function_url, on_http, on_rest
 from eventflow.run.runner import RunOptions, Started, run_plan
 from eventflow.runtime.http.asgi import Receive, Scope, Send
 from eventflow.runtime.stopping import StopSignal
 
+FLAVOURS: Final = "eventflow, every front"
 GREETING: Final = {"message": "Hello, world!"}
 
 
@@ -56,8 +57,27 @@ async def create_order(order: Order) -> Order:
     return order
 
 
+@on_http("GET /http")
+@on_http("GET /http-v1", payload_format_version="1.0")
+@on_rest("GET /rest")
+@on_alb("/alb")
+@on_function_url()
+async def answered(event: dict[str, Any]) -> dict[str, Any]:
+    """Gets each front's event as a dict, and answers in the form that all of them read."""
+    headers = {"content-type": "application/json"}
+    return {"statusCode": 200, "headers": headers, "body": json.dumps(GREETING), "isBase64Encoded": False}
+
+
 async def serve_eventflow() -> None:
-    plan = App([no_event, raw_event, typed_event, create_order]).freeze(Environment(options={"data": "memory"}))
+    await _run(App([no_event, raw_event, typed_event, create_order]))
+
+
+async def serve_flavours() -> None:
+    await _run(App([answered]))
+
+
+async def _run(app: App) -> None:
+    plan = app.freeze(Environment(options={"data": "memory"}))
     await run_plan(plan, RunOptions(port=0), stop=StopSignal(), on_started=_announce)
 
 
@@ -124,6 +144,7 @@ async def _serve(app: Any) -> None:
 
 SERVERS: Final[Mapping[str, Callable[[], Coroutine[Any, Any, None]]]] = {
     "eventflow": serve_eventflow,
+    FLAVOURS: serve_flavours,
     "raw ASGI": serve_raw,
     "Starlette": serve_starlette,
     "FastAPI": serve_fastapi,
