@@ -5,6 +5,7 @@ Arguments go to pytest: ``python -m tests -k queue``.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,10 +30,15 @@ def main() -> int:
         if "pytest" in command:
             command += sys.argv[1:]
         print("$", " ".join([Path(command[0]).name, *command[1:]]), flush=True)
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        code = subprocess.run(command, cwd=ROOT, env=_environment(), check=False).returncode
         if code:
             return code
     return 0
+
+
+def _environment() -> dict[str, str]:
+    """Bytecode is kept, whatever the machine says: hundreds of processes would compile everything anew."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 if __name__ == "__main__":

@@ -186,7 +186,9 @@ async def test_messages_that_came_unasked_for_are_given_back(
     await source.receive(max_records=10, wait_seconds=PATIENCE_SECONDS)
     await publish(opened, name, b"2", b"3")  # within the time for which credit lingers
     rival = await opened.source(name, other_process=True)
-    assert {record.body for record in await receive(rival, 2)} == {b"2", b"3"}
+    came: set[str | bytes] = set()
+    while not came >= {b"2", b"3"}:  # at least once: the first one may come again
+        came |= {record.body for record in await receive(rival)}
     await source.aclose()
     await rival.aclose()
 

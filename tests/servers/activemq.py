@@ -51,7 +51,7 @@ def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
         write_certificates(certificates)
         _write_keystore(certificates, scratch / "keystore.p12")
     logging = {"org.slf4j.simpleLogger.defaultLogLevel": "warn"}
-    command = java.command(directory, MAIN.stem, settings=logging, options=java.with_archive(directory))
+    command = java.command(directory, MAIN.stem, settings=logging, options=java.with_archive(directory), heap="1g")
     listeners = [f"{transport}://{HOST}:{ports[name]}" for name, transport in TRANSPORTS.items()]
     process = Process("activemq", [*command, scratch, USER, PASSWORD, *listeners], scratch=scratch)
     process.wait_until(lambda: _lets_in(port))

@@ -6,10 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-def command(directory: Path, main_class: str, *, settings: Mapping[str, str], options: Sequence[str] = ()) -> list[str]:
+def command(
+    directory: Path, main_class: str, *, settings: Mapping[str, str], options: Sequence[str] = (), heap: str = "256m"
+) -> list[str]:
     """The command that runs a program whose jars are in ``directory/lib``, without the program's own arguments."""
     properties = [f"-D{name}={value}" for name, value in settings.items()]
-    return ["java", "-Xmx256m", "-XX:+UseSerialGC", *options, *properties, "-cp", f"{directory / 'lib'}/*", main_class]
+    return [
+        "java",
+        f"-Xmx{heap}",
+        "-XX:+UseSerialGC",
+        *options,
+        *properties,
+        "-cp",
+        f"{directory / 'lib'}/*",
+        main_class,
+    ]
 
 
 def with_archive(directory: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Final, Self
 
 HOST: Final = "127.0.0.1"
 CHUNK_BYTES: Final = 65536
+PATIENCE_SECONDS: Final = 30.0
 
 
 class Proxy:
@@ -52,8 +54,18 @@ class Proxy:
         """Accept connections again, and forward."""
         self._silent = False
         if self._server is None:
-            self._server = await asyncio.start_server(self._accept, HOST, self._port)
+            self._server = await self._listen()
             self._port = self._server.sockets[0].getsockname()[1]
+
+    async def _listen(self) -> asyncio.Server:
+        give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while True:
+            try:
+                return await asyncio.start_server(self._accept, HOST, self._port)
+            except OSError as error:  # what was cut may not have let go of the port yet
+                if error.errno != errno.EADDRINUSE or asyncio.get_running_loop().time() > give_up_at:
+                    raise
+                await asyncio.sleep(0.05)
 
     async def __aenter__(self) -> Self:
         await self.restore()
