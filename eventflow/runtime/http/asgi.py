@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 if TYPE_CHECKING:
     import asyncio
 
-    from eventflow.runtime.http.websockets import WebSockets
-
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Header: TypeAlias = tuple[bytes, bytes]
 """A lower-case name and its value."""
+
+
+class Connections(Protocol):
+    """What an application keeps open of its own accord."""
+
+    async def leave(self, *, within_seconds: float) -> None:
+        """End all of them, in time."""
 
 
 class ServedApp(Protocol):
@@ -26,7 +31,7 @@ class ServedApp(Protocol):
         """Work that may outlive its requests; whoever stops the server waits for it."""
 
     @property
-    def websockets(self) -> WebSockets | None:
+    def websockets(self) -> Connections | None:
         """Its connections, if it takes any; they are ended first."""
 
     def abandon(self) -> None:
