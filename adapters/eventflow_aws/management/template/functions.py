@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.model import limits
 from eventflow.model.destinations import Service
-from eventflow.model.mapping import QueueMapping, StreamMapping
 from eventflow.ports import Remark
 from eventflow_aws.management.template.callers import CALLERS
 from eventflow_aws.management.template.fronts import FRONTS
+from eventflow_aws.management.template.part import FunctionPart
 from eventflow_aws.management.template.pollers import POLLERS
 from eventflow_aws.management.template.pushers import PUSHERS
 from eventflow_aws.management.template.roles import Role
 from eventflow_aws.management.template.values import get_att, sub
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from eventflow.model.deployment import Deployment
     from eventflow.model.destinations import Destination
     from eventflow.model.function import FunctionDefinition
-    from eventflow.model.subscriptions import Subscription
-    from eventflow.model.trigger import Trigger
     from eventflow_aws.management.template.apis import Apis
     from eventflow_aws.management.template.resources import Resources
 
@@ -36,64 +31,6 @@ _DESTINATION_TYPES: Final = {
     Service.FUNCTION: "Lambda",
     Service.S3: "S3Bucket",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionPart:
-    """One trigger of one function, on its way into a template: what the builders of its event see."""
-
-    definition: FunctionDefinition
-    trigger: Trigger
-    resources: Resources
-    role: Role
-    apis: Apis
-    properties: dict[str, Any]
-    """The function's own, so far."""
-    remarks: list[Remark]
-    deployment: Deployment
-
-    @property
-    def service(self) -> Service:
-        return self.trigger.service
-
-    @property
-    def name(self) -> str:
-        return self.trigger.name
-
-    @property
-    def timeout_seconds(self) -> float:
-        return self.definition.settings.timeout_seconds
-
-    @property
-    def subscription(self) -> Subscription | None:
-        return self.trigger.subscription(self.definition.name)
-
-    @property
-    def queue_mapping(self) -> QueueMapping:
-        assert isinstance(self.trigger.mapping, QueueMapping)
-        return self.trigger.mapping
-
-    @property
-    def stream_mapping(self) -> StreamMapping:
-        assert isinstance(self.trigger.mapping, StreamMapping)
-        return self.trigger.mapping
-
-    def options(self, service: Service) -> Mapping[str, Any]:
-        """What the environment says of a service's own adapter."""
-        return self.deployment.options.get(service, {})
-
-    @property
-    def function_id(self) -> str:
-        return self.resources.function(self.definition.name)
-
-    def remark(self, message: str) -> None:
-        self.remarks.append(Remark(f"{self.definition.where} {self.trigger.decorator}", message))
-
-    def whole_seconds(self, option: str, seconds: float) -> int:
-        """Lambda counts whole seconds; what is between two of them becomes the longer one, and is told."""
-        if seconds != math.ceil(seconds):
-            self.remark(f"{option} of {seconds:g} s is {math.ceil(seconds)} s there: Lambda counts whole seconds")
-        return math.ceil(seconds)
 
 
 def add_function(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from eventflow.model.destinations import Destination
     from eventflow.model.mapping import BatchSettings
-    from eventflow_aws.management.template.functions import FunctionPart
+    from eventflow_aws.management.template.part import FunctionPart
     from eventflow_aws.management.template.values import Value
 
     Properties = dict[str, Any]

@@ -15,7 +15,7 @@ from eventflow_aws.management.template.resources import DEFAULT_BUS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from eventflow_aws.management.template.functions import FunctionPart
+    from eventflow_aws.management.template.part import FunctionPart
 
     Event = tuple[str, dict[str, Any]]
 
