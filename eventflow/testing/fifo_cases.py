@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 
 from eventflow.testing._receiving import bodies, body_of, expect_nothing, receive_exactly, receive_one
-from eventflow.testing.harness import Capability, QueueHarness, QueueRequest, needs
+from eventflow.testing.harness import AN_HOUR, Capability, QueueHarness, QueueRequest, needs
 
 if TYPE_CHECKING:
     from eventflow.ports import QueueSource
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 QueueCase: TypeAlias = Callable[[QueueHarness], Awaitable[None]]
 
 FIFO: Final = QueueRequest(fifo=True)
+HIDING: Final = QueueRequest(fifo=True, visibility_timeout_seconds=AN_HOUR)
 
 
 async def _send(queue: OpenQueue, group: str, *contents: bytes) -> None:
@@ -52,17 +53,17 @@ async def records_of_a_group_in_one_receive_are_in_order(h: QueueHarness) -> Non
 
 @needs(Capability.FIFO)
 async def group_is_blocked_while_a_record_of_it_is_in_flight(h: QueueHarness) -> None:
-    queue = await h.queue(FIFO)
+    queue = await h.queue(HIDING)
     await _send(queue, "g", b"1", b"2")
     first = await receive_one(h, queue.source)
-    await expect_nothing(await h.rival(queue.name), seconds=queue.visibility_timeout_seconds / 4)
+    await expect_nothing(await h.rival(queue.name), seconds=h.grace_seconds)
     await queue.source.delete([first.receipt_handle])
     assert body_of(await receive_one(h, queue.source)) == b"2"
 
 
 @needs(Capability.FIFO)
 async def other_groups_go_on_while_one_is_blocked(h: QueueHarness) -> None:
-    queue = await h.queue(FIFO)
+    queue = await h.queue(HIDING)
     await _send(queue, "blocked", b"1", b"2")
     blocking = await receive_one(h, queue.source)
     assert blocking.group_id == "blocked"
@@ -111,23 +112,21 @@ async def unsettled_record_comes_before_its_successors(h: QueueHarness) -> None:
 
 @needs(Capability.FIFO, Capability.RELEASE_DELAY)
 async def group_stays_blocked_while_its_first_record_is_released_with_a_delay(h: QueueHarness) -> None:
-    queue = await h.queue(FIFO)
+    queue = await h.queue(HIDING)
     await _send(queue, "g", b"1", b"2")
     first = await receive_one(h, queue.source)
-    delay = queue.visibility_timeout_seconds
-    await queue.source.release([first.receipt_handle], after_seconds=delay)
-    await expect_nothing(queue.source, seconds=delay / 2)
-    await h.elapse(delay / 2)
+    await queue.source.release([first.receipt_handle], after_seconds=20)
+    await expect_nothing(queue.source, seconds=4)
     assert body_of(await receive_one(h, queue.source)) == b"1"
 
 
 @needs(Capability.FIFO)
 async def group_is_blocked_while_any_of_several_records_is_in_flight(h: QueueHarness) -> None:
-    queue = await h.queue(FIFO)
+    queue = await h.queue(HIDING)
     await _send(queue, "g", b"1", b"2", b"3")
     records = await queue.source.receive(max_records=2, wait_seconds=5)
     await queue.source.delete([record.receipt_handle for record in records[:-1]])
-    await expect_nothing(queue.source, seconds=queue.visibility_timeout_seconds / 4)
+    await expect_nothing(queue.source, seconds=h.grace_seconds)
     await queue.source.delete([records[-1].receipt_handle])
     assert body_of(await receive_one(h, queue.source)) == b"%d" % (len(records) + 1)
 

@@ -117,7 +117,7 @@ async def released_record_returns_after_the_delay(h: QueueHarness) -> None:
     queue = await h.queue(QueueRequest(visibility_timeout_seconds=AN_HOUR))
     await queue.send(b"a")
     first = await receive_one(h, queue.source)
-    await queue.source.release([first.receipt_handle], after_seconds=10)
+    await queue.source.release([first.receipt_handle], after_seconds=20)
     await expect_nothing(queue.source, seconds=4)
     assert (await receive_one(h, queue.source)).message_id == first.message_id
 

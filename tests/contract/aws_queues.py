@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_sqs.literals import QueueAttributeNameType
 
 SERVERS: Final = ("elasticmq", "localstack", "moto")
-VISIBILITY_SECONDS: Final = 4
+VISIBILITY_SECONDS: Final = 6
 
 
 @dataclass(frozen=True)

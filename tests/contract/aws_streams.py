@@ -62,7 +62,13 @@ class Processes:
     async def create_stream(self, shards: int) -> str:
         name = f"stream-{uuid4().hex}"
         kinesis = await self.clients.kinesis()
-        await kinesis.create_stream(StreamName=name, ShardCount=shards)
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while True:
+                try:
+                    await kinesis.create_stream(StreamName=name, ShardCount=shards)
+                    break
+                except kinesis.exceptions.LimitExceededException:  # it makes five at a time, for everybody
+                    await anyio.sleep(0.2)
         self._streams.append(name)
         await until_active(self.clients, name)
         return name

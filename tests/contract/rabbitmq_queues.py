@@ -19,7 +19,7 @@ from tests.contract.embedded import WallClock
 from tests.servers.rabbitmq import MAXIMUM_MESSAGE_BYTES, USER
 from tests.servers.server import Server
 
-PATIENCE_SECONDS: Final = 25
+PATIENCE_SECONDS: Final = 60
 TYPES: Final = ("classic", "quorum")
 CAPABILITIES: Final = frozenset({Capability.MISSING_RESOURCES, Capability.RELEASE_DELAY})
 

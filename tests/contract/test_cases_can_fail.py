@@ -67,6 +67,7 @@ def event_queues(processes: Processes) -> Harness:
 ORDERED = "sqs:queue-1.fifo"
 QUEUE = "sqs:queue-1"
 HIDING = f"sqs:{HIDING_FOR_LONG}"
+HIDING_FIFO = f"{HIDING}.fifo"
 STREAM = "kinesis:stream-1"
 EVENTS = "event_queue:events"
 
@@ -86,7 +87,13 @@ EVENTS = "event_queue:events"
         (settling_cases.extend_keeps_a_record_hidden, queues, QUEUE, "extend", pretend(())),
         (settling_cases.extend_reports_deleted_records_as_lost, queues, QUEUE, "extend", pretend(())),
         (fifo_cases.records_of_a_group_come_in_order, queues, ORDERED, "delete", pretend()),
-        (fifo_cases.group_is_blocked_while_a_record_of_it_is_in_flight, queues, ORDERED, "receive", expire_receipt),
+        (
+            fifo_cases.group_is_blocked_while_a_record_of_it_is_in_flight,
+            queues,
+            HIDING_FIFO,
+            "receive",
+            expire_receipt,
+        ),
         (fifo_cases.deduplication_id_is_queued_once, queues, ORDERED, "send", pretend()),
         (stream_cases.records_of_a_partition_come_in_order, streams, STREAM, "read", pretend(StreamRead(()))),
         (stream_cases.read_returns_as_soon_as_a_record_arrives, streams, STREAM, "read", delay(20)),

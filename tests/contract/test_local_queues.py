@@ -38,7 +38,10 @@ def redriven(fifo: bool, maximum_receive_count: int) -> CreatedQueue:
 
 def queue_options(service: Service = Service.SQS) -> dict[str, dict[str, Any]]:
     """The environment's table of queues: redrive policies are declared there."""
-    options: dict[str, dict[str, Any]] = {HIDING_FOR_LONG: {"visibility_timeout_seconds": AN_HOUR}}
+    long = {"visibility_timeout_seconds": AN_HOUR}
+    options: dict[str, dict[str, Any]] = {HIDING_FOR_LONG: long}
+    if service is Service.SQS:
+        options[f"{HIDING_FOR_LONG}.fifo"] = long
     for fifo, times in product((False, True) if service is Service.SQS else (False,), (1, 2)):
         queue = redriven(fifo, times)
         options[queue.name] = {"maximum_receive_count": times, "dead_letter_queue": queue.dead_letter_name}
@@ -49,11 +52,12 @@ def queue_harness(processes: Processes, service: Service = Service.SQS) -> Queue
     numbers = count(1)
 
     async def create(request: QueueRequest) -> CreatedQueue:
+        suffix = ".fifo" if request.fifo else ""
         if request.visibility_timeout_seconds == AN_HOUR:
-            return CreatedQueue(name=HIDING_FOR_LONG)
+            return CreatedQueue(name=HIDING_FOR_LONG + suffix)
         if request.maximum_receive_count is not None:
             return redriven(request.fifo, request.maximum_receive_count)
-        return CreatedQueue(name=f"queue-{next(numbers)}{'.fifo' if request.fifo else ''}")
+        return CreatedQueue(name=f"queue-{next(numbers)}{suffix}")
 
     return QueueHarness(
         adapter=processes.adapter,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -25,6 +25,7 @@ from tests.contract.rabbitmq_queues import (
     rabbitmq_adapter,
 )
 from tests.servers.rabbitmq import MAXIMUM_MESSAGE_BYTES, PASSWORD, VIRTUAL_HOST, control
+from tests.servers.running import PrivateServer
 from tests.servers.server import Server
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"], scope="module")
@@ -134,21 +135,22 @@ async def test_a_queue_that_is_full_is_unavailable(opened: Processes) -> None:
 
 
 async def test_a_broker_that_blocks_publishers_is_unavailable_until_it_does_not(
-    opened: Processes, monkeypatch: pytest.MonkeyPatch
+    start_server: Callable[[str], PrivateServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    harness = sink_harness(opened)
-    name, inbox = await harness.create()
-    queue = await harness.open(name)
-    await asyncio.to_thread(control, opened.server, "set_vm_memory_high_watermark", "0.0000001")
-    try:
-        monkeypatch.setattr(sink_module, "SEND_SECONDS", 2)
-        with pytest.raises(UnavailableError, match="blocks whoever publishes"):
-            await queue.send(OutboundMessage(body=b"1"))
-    finally:
-        await asyncio.to_thread(control, opened.server, "set_vm_memory_high_watermark", "0.4")
-    monkeypatch.setattr(sink_module, "SEND_SECONDS", 30)
-    await queue.send(OutboundMessage(body=b"2"))
-    assert b"2" in {arrival.body for arrival in await inbox.take(2)}  # what was given up may arrive all the same
+    monkeypatch.setenv(SIGN_IN.password_variable, PASSWORD)
+    server = start_server("rabbitmq").server  # nobody else is to be blocked
+    async with processes(server, TYPES[0]) as opened:
+        harness = sink_harness(opened)
+        name, inbox = await harness.create()
+        queue = await harness.open(name)
+        await asyncio.to_thread(control, server, "set_vm_memory_high_watermark", "0.0000001")
+        with monkeypatch.context() as patch:
+            patch.setattr(sink_module, "SEND_SECONDS", 2)
+            with pytest.raises(UnavailableError, match="blocks whoever publishes"):
+                await queue.send(OutboundMessage(body=b"1"))
+        await asyncio.to_thread(control, server, "set_vm_memory_high_watermark", "0.4")
+        await queue.send(OutboundMessage(body=b"2"))
+        assert b"2" in {arrival.body for arrival in await inbox.take(2)}  # what was given up may arrive all the same
 
 
 async def test_attributes_and_correlation_id_arrive_in_their_places(opened: Processes) -> None:

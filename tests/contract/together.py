@@ -18,7 +18,7 @@ from eventflow.testing.harness import Case
 
 OpenT = TypeVar("OpenT")
 
-AT_ONCE = 12
+AT_ONCE = 8
 """Few enough for a case to be served in time by a small machine and a slow server."""
 
 
