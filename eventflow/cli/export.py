@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from eventflow.plan.plan import Plan
-    from eventflow.ports import Statement, Template
+    from eventflow.ports import Statement
 
 
 @click.group(context_settings=SETTINGS, short_help="Write documents derived from an app.")
@@ -184,40 +184,28 @@ def _template_command(command: Callable[..., None]) -> click.Command:
 
 
 @_template_command
-def sam(
-    *,
-    target: str,
-    app_dir: Path,
-    factory: bool,
-    env: str | None,
-    runtime: str,
-    existing_resources: bool,
-    log_level: str,
-) -> None:
+def sam(**options: Any) -> None:
     """Print an AWS SAM template that deploys TARGET into AWS Lambda.
 
     Each function is a Lambda function with its sources, destinations and a role of its own. No service is asked. What
     a template cannot say, and every wildcard of a role, is reported on stderr. `sam build` packs the directory of the
     code, which needs a requirements.txt with eventflow in it.
     """
-    from eventflow.cli.templates import export_template, yaml_text
-    from eventflow.ports import TemplateKind
-
-    found = export_template(
-        target,
-        app_dir=app_dir,
-        factory=factory,
-        env=env,
-        runtime=runtime,
-        existing=existing_resources,
-        kind=TemplateKind.SAM,
-    )
-    click.echo(yaml_text(found.document), nl=False)
-    _report(found)
+    _print_template("SAM", **options)
 
 
 @_template_command
-def cloudformation(
+def cloudformation(**options: Any) -> None:
+    """Print a CloudFormation template that deploys TARGET into AWS Lambda.
+
+    It is what AWS's own translator makes of the SAM template. The code is a zip archive that its parameters CodeBucket
+    and CodeKey name. What a template cannot say is reported on stderr.
+    """
+    _print_template("CLOUDFORMATION", **options)
+
+
+def _print_template(
+    kind: Literal["SAM", "CLOUDFORMATION"],
     *,
     target: str,
     app_dir: Path,
@@ -227,11 +215,6 @@ def cloudformation(
     existing_resources: bool,
     log_level: str,
 ) -> None:
-    """Print a CloudFormation template that deploys TARGET into AWS Lambda.
-
-    It is what AWS's own translator makes of the SAM template. The code is a zip archive that its parameters CodeBucket
-    and CodeKey name. What a template cannot say is reported on stderr.
-    """
     from eventflow.cli.templates import export_template, yaml_text
     from eventflow.ports import TemplateKind
 
@@ -242,14 +225,10 @@ def cloudformation(
         env=env,
         runtime=runtime,
         existing=existing_resources,
-        kind=TemplateKind.CLOUDFORMATION,
+        kind=TemplateKind[kind],
     )
     click.echo(yaml_text(found.document), nl=False)
-    _report(found)
-
-
-def _report(template: Template) -> None:
-    for remark in template.remarks:
+    for remark in found.remarks:
         click.echo(f"{click.style('note:', fg='yellow', bold=True)} {remark.where}: {remark.message}", err=True)
 
 
