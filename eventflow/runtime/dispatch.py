@@ -107,15 +107,6 @@ class Dispatcher(Generic[T]):
         while self._held:
             await _wait_in(self._quiet)
 
-    async def _be_a_worker(self) -> None:
-        while True:
-            try:
-                await self._work()
-            except asyncio.CancelledError:
-                if is_stopping():
-                    raise
-                forget_cancellation()
-
     async def _work(self) -> None:
         run, ready = self._run, self._ready
         while True:
@@ -151,7 +142,7 @@ class Dispatcher(Generic[T]):
     def _add_worker(self) -> None:
         if self._workers < self._maximum_workers:
             self._workers += 1
-            self._tasks.start_soon(self._be_a_worker)
+            self._tasks.start_soon(_keep_working, self._work)
 
     def _pause(self, key: Hashable, item: T, seconds: float) -> None:
         def resume() -> None:
@@ -195,7 +186,7 @@ class Line(Generic[T]):
         self._idle: deque[asyncio.Future[None]] = deque()
         self._paused: deque[asyncio.Future[None]] = deque()
         self._quiet: deque[asyncio.Future[None]] = deque()
-        tasks.start_soon(self._be_the_worker)
+        tasks.start_soon(_keep_working, self._work)
 
     def push(self, items: Iterable[T]) -> None:
         """Hand over items, in order."""
@@ -212,15 +203,6 @@ class Line(Generic[T]):
         """Return once nothing is held."""
         while self._busy or self._items:
             await _wait_in(self._quiet)
-
-    async def _be_the_worker(self) -> None:
-        while True:
-            try:
-                await self._work()
-            except asyncio.CancelledError:
-                if is_stopping():
-                    raise
-                forget_cancellation()
 
     async def _work(self) -> None:
         run, items = self._run, self._items
@@ -247,6 +229,17 @@ class Line(Generic[T]):
             finally:
                 timer.cancel()
         return not self._abandoned
+
+
+async def _keep_working(work: Callable[[], Awaitable[None]]) -> None:
+    """Work until everything stops: a job that cancels the task it runs on ends itself only."""
+    while True:
+        try:
+            await work()
+        except asyncio.CancelledError:
+            if is_stopping():
+                raise
+            forget_cancellation()
 
 
 async def _wait_in(line: deque[asyncio.Future[None]]) -> None:
