@@ -15,12 +15,21 @@ settings.load_profile("eventflow")  # how long an example takes says how busy th
 pytest_plugins = ["tests.servers.fixtures"]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one module that share a server stay in one process, so that few processes start it."""
+    """Tests that share what a module opens once stay in one process: each process would open it again, and do the work
+    of all of them."""
     for item in items:
-        fixtures: tuple[str, ...] = getattr(item, "fixturenames", ())
-        if any(name.endswith("_server") for name in fixtures):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+        if isinstance(item, pytest.Function) and (shared := _of_module(item)):
+            params: dict[str, object] = item.callspec.params if hasattr(item, "callspec") else {}
+            which = [str(params[name]) for name in shared if name in params]
+            item.add_marker(pytest.mark.xdist_group("-".join([item.path.stem, *which])))
+
+
+def _of_module(item: pytest.Function) -> list[str]:
+    """The names of a test's fixtures that live as long as its module."""
+    definitions = item._fixtureinfo.name2fixturedefs
+    return [name for name, found in definitions.items() if found and found[-1].scope == "module"]
 
 
 @pytest.fixture

@@ -13,8 +13,6 @@ from socketserver import StreamRequestHandler, ThreadingUnixStreamServer
 from threading import Lock, Thread
 from typing import Final
 
-from tests.servers.installing import NotInstalledError
-from tests.servers.process import ServerStartError
 from tests.servers.running import PrivateServer
 from tests.servers.server import Server
 
@@ -94,8 +92,8 @@ class _Desk(StreamRequestHandler):
         reply: Server | str
         try:
             reply = self.server.lender.lend(name)
-        except (NotInstalledError, ServerStartError) as error:
-            reply = str(error)
+        except Exception as error:  # noqa: BLE001 - whoever asked raises it
+            reply = f"{type(error).__name__}: {error}"
         pickle.dump(reply, self.wfile)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -32,7 +33,7 @@ def program(directory: Path, /) -> Path:
 
 
 def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
-    user = "postgres" if os.geteuid() == 0 else None  # the server refuses to run as root
+    user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None  # the server refuses to run as root
     binaries = (directory / "bin").resolve()  # that user may not read the cache
     data = scratch / "data"
     if not data.exists():
@@ -62,9 +63,9 @@ def _found_binaries() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
-def _initialise(initdb: Path, data: Path, user: str | None) -> None:
+def _initialise(initdb: Path, data: Path, user: pwd.struct_passwd | None) -> None:
     if user is not None:
-        shutil.chown(data.parent, user, user)
+        os.chown(data.parent, user.pw_uid, user.pw_gid)
     command = [
         str(initdb),
         "--pgdata",
@@ -82,8 +83,8 @@ def _initialise(initdb: Path, data: Path, user: str | None) -> None:
         check=True,
         cwd=data.parent,
         stdout=subprocess.DEVNULL,
-        user=user,
-        group=user,
+        user=None if user is None else user.pw_uid,
+        group=None if user is None else user.pw_gid,
         extra_groups=None if user is None else [],
     )
 

@@ -6,6 +6,7 @@ import fcntl
 import http.client
 import json
 import os
+import pwd
 import random
 import signal
 import socket
@@ -49,7 +50,7 @@ class Process:
         *,
         scratch: Path,
         environment: Mapping[str, str] | None = None,
-        user: str | None = None,
+        user: pwd.struct_passwd | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         crash_signal: signal.Signals = signal.SIGKILL,
         grace_seconds: float = GRACE_SECONDS,
@@ -67,8 +68,8 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                user=user,
-                group=user,
+                user=None if user is None else user.pw_uid,
+                group=None if user is None else user.pw_gid,
                 extra_groups=None if user is None else [],
                 start_new_session=True,
             )
