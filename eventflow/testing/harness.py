@@ -176,15 +176,13 @@ class Harness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRequest:
-    """A queue that a case wants: new, empty, and with nobody else on it.
-
-    Its visibility timeout is the harness author's choice: long enough for a dozen calls, short enough to wait for
-    (30 s on virtual time, 4 s on a service).
-    """
+    """A queue that a case wants: new, empty, and with nobody else on it."""
 
     fifo: bool = False
-    visibility_timeout_seconds: int | None = None
-    """Another than the author's, for cases in which nothing may return by itself. Services without one ignore it."""
+    returning: bool = False
+    """Whether records that nobody settles return while the case looks on. The visibility timeout is the harness
+    author's choice then: long enough for a dozen calls, short enough to wait for (30 s on virtual time, 6 s on a
+    service). Otherwise it is an hour, so that a slow machine changes nothing. Services without one ignore it."""
     maximum_receive_count: int | None = None
     """Of the redrive policy; with one, the queue has a dead-letter queue of its own."""
 

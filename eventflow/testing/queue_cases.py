@@ -15,8 +15,8 @@ from anyio import lowlevel
 from eventflow.errors import InvalidMessageError, ResourceNotFoundError
 from eventflow.testing._receiving import bodies, body_of, expect_nothing, receive_exactly, receive_into, receive_one
 from eventflow.testing.fifo_cases import FIFO_CASES, REDRIVE_CASES
-from eventflow.testing.harness import AN_HOUR, Capability, QueueHarness, QueueRequest, needs
-from eventflow.testing.settling_cases import SETTLING_CASES
+from eventflow.testing.harness import Capability, QueueHarness, needs
+from eventflow.testing.settling_cases import RETURNING, SETTLING_CASES
 
 if TYPE_CHECKING:
     from eventflow.model.records import QueueRecord
@@ -116,7 +116,7 @@ async def receive_waits_and_returns_nothing_from_an_empty_queue(h: QueueHarness)
 
 @needs(Capability.VISIBILITY_TIMEOUT)
 async def waiting_receive_gets_a_record_when_its_visibility_timeout_ends(h: QueueHarness) -> None:
-    queue = await h.queue()
+    queue = await h.queue(RETURNING)
     await queue.send(b"a")
     first = await receive_one(h, queue.source)
     await h.elapse(max(queue.visibility_timeout_seconds - 5, 0))
@@ -127,7 +127,7 @@ async def waiting_receive_gets_a_record_when_its_visibility_timeout_ends(h: Queu
 
 
 async def cancelled_receive_loses_nothing(h: QueueHarness) -> None:
-    queue = await h.queue()
+    queue = await h.queue(RETURNING)
     missing = {b"%d" % number for number in range(15)}
     for number, body in enumerate(sorted(missing)):
         received: list[QueueRecord] = []
@@ -148,7 +148,7 @@ async def cancelled_receive_loses_nothing(h: QueueHarness) -> None:
 
 
 async def hidden_record_is_not_received_again(h: QueueHarness) -> None:
-    queue = await h.queue(QueueRequest(visibility_timeout_seconds=AN_HOUR))
+    queue = await h.queue()
     rival = await h.rival(queue.name)
     await queue.send(b"a")
     await receive_one(h, queue.source)
@@ -158,7 +158,7 @@ async def hidden_record_is_not_received_again(h: QueueHarness) -> None:
 
 @needs(Capability.VISIBILITY_TIMEOUT)
 async def unsettled_record_returns_with_a_higher_count_and_a_new_receipt(h: QueueHarness) -> None:
-    queue = await h.queue()
+    queue = await h.queue(RETURNING)
     await queue.send(b"a")
     first = await receive_one(h, queue.source)
     await h.elapse(queue.visibility_timeout_seconds)
@@ -168,7 +168,7 @@ async def unsettled_record_returns_with_a_higher_count_and_a_new_receipt(h: Queu
 
 
 async def records_of_a_closed_consumer_return(h: QueueHarness) -> None:
-    queue = await h.queue()
+    queue = await h.queue(RETURNING)
     await queue.send(b"a")
     await receive_one(h, queue.source)
     await queue.source.aclose()

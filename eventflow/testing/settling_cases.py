@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 QueueCase: TypeAlias = Callable[[QueueHarness], Awaitable[None]]
 
+RETURNING: Final = QueueRequest(returning=True)
+
 
 async def deleted_record_never_returns(h: QueueHarness) -> None:
-    queue = await h.queue()
+    queue = await h.queue(RETURNING)
     await queue.send(b"a")
     record = await receive_one(h, queue.source)
     await queue.source.delete([record.receipt_handle])
@@ -26,7 +28,7 @@ async def deleted_record_never_returns(h: QueueHarness) -> None:
 
 
 async def delete_removes_only_the_records_named(h: QueueHarness) -> None:
-    queue = await h.queue()
+    queue = await h.queue(RETURNING)
     for body in (b"a", b"b", b"c"):
         await queue.send(body)
     records = await receive_exactly(h, queue.source, 3)
@@ -59,7 +61,7 @@ async def unknown_receipts_are_ignored(h: QueueHarness) -> None:
 
 
 async def unknown_receipt_does_not_spoil_the_others(h: QueueHarness) -> None:
-    queue = await h.queue()
+    queue = await h.queue(RETURNING)
     await queue.send(b"a")
     record = await receive_one(h, queue.source)
     await queue.source.delete(["no-such-receipt", record.receipt_handle])
@@ -69,7 +71,7 @@ async def unknown_receipt_does_not_spoil_the_others(h: QueueHarness) -> None:
 
 @needs(Capability.VISIBILITY_TIMEOUT, Capability.STRICT_RECEIPTS)
 async def old_receipt_does_not_delete_a_record_received_again(h: QueueHarness) -> None:
-    queue = await h.queue()
+    queue = await h.queue(RETURNING)
     await queue.send(b"a")
     first = await receive_one(h, queue.source)
     await h.elapse(queue.visibility_timeout_seconds)
@@ -82,7 +84,7 @@ async def old_receipt_does_not_delete_a_record_received_again(h: QueueHarness) -
 
 @needs(Capability.VISIBILITY_TIMEOUT, Capability.STRICT_RECEIPTS)
 async def old_receipt_does_not_release_a_record_received_again(h: QueueHarness) -> None:
-    queue = await h.queue()
+    queue = await h.queue(RETURNING)
     await queue.send(b"a")
     first = await receive_one(h, queue.source)
     await h.elapse(queue.visibility_timeout_seconds)
@@ -92,7 +94,7 @@ async def old_receipt_does_not_release_a_record_received_again(h: QueueHarness) 
 
 
 async def released_record_is_visible_at_once(h: QueueHarness) -> None:
-    queue = await h.queue(QueueRequest(visibility_timeout_seconds=AN_HOUR))
+    queue = await h.queue()
     await queue.send(b"a")
     first = await receive_one(h, queue.source)
     await queue.source.release([first.receipt_handle])
@@ -114,7 +116,7 @@ async def waiting_receive_gets_a_record_when_it_is_released(h: QueueHarness) -> 
 
 @needs(Capability.RELEASE_DELAY)
 async def released_record_returns_after_the_delay(h: QueueHarness) -> None:
-    queue = await h.queue(QueueRequest(visibility_timeout_seconds=AN_HOUR))
+    queue = await h.queue()
     await queue.send(b"a")
     first = await receive_one(h, queue.source)
     await queue.source.release([first.receipt_handle], after_seconds=20)
@@ -124,7 +126,7 @@ async def released_record_returns_after_the_delay(h: QueueHarness) -> None:
 
 @needs(Capability.RELEASE_DELAY)
 async def release_may_hide_a_record_beyond_its_visibility_timeout(h: QueueHarness) -> None:
-    queue = await h.queue()
+    queue = await h.queue(RETURNING)
     visibility = queue.visibility_timeout_seconds
     await queue.send(b"a")
     first = await receive_one(h, queue.source)
@@ -137,7 +139,7 @@ async def release_may_hide_a_record_beyond_its_visibility_timeout(h: QueueHarnes
 
 @needs(Capability.VISIBILITY_TIMEOUT)
 async def extend_keeps_a_record_hidden(h: QueueHarness) -> None:
-    queue = await h.queue()
+    queue = await h.queue(RETURNING)
     visibility = queue.visibility_timeout_seconds
     await queue.send(b"a")
     record = await receive_one(h, queue.source)
@@ -149,7 +151,7 @@ async def extend_keeps_a_record_hidden(h: QueueHarness) -> None:
 
 @needs(Capability.VISIBILITY_TIMEOUT)
 async def extended_record_returns_when_the_extension_ends(h: QueueHarness) -> None:
-    queue = await h.queue()
+    queue = await h.queue(RETURNING)
     await queue.send(b"a")
     first = await receive_one(h, queue.source)
     assert not await queue.source.extend([first.receipt_handle], seconds=queue.visibility_timeout_seconds)
@@ -169,7 +171,7 @@ async def extend_reports_deleted_records_as_lost(h: QueueHarness) -> None:
 
 @needs(Capability.VISIBILITY_TIMEOUT, Capability.STRICT_RECEIPTS)
 async def extend_reports_records_received_by_somebody_else_as_lost(h: QueueHarness) -> None:
-    queue = await h.queue()
+    queue = await h.queue(RETURNING)
     await queue.send(b"a")
     first = await receive_one(h, queue.source)
     await h.elapse(queue.visibility_timeout_seconds)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 from uuid import uuid4
 
-from eventflow.testing.harness import CreatedQueue, QueueRequest
+from eventflow.testing.harness import AN_HOUR, CreatedQueue, QueueRequest
 from eventflow_aws import AwsAdapter
 from tests.contract.aws_servers import aws_adapter, clients_of
 from tests.servers.server import Server
@@ -40,7 +40,7 @@ class Opened:
         request = request or QueueRequest()
         suffix = ".fifo" if request.fifo else ""
         name = f"case-{uuid4()}"
-        visibility = request.visibility_timeout_seconds or VISIBILITY_SECONDS
+        visibility = VISIBILITY_SECONDS if request.returning else AN_HOUR
         wanted = {"VisibilityTimeout": str(visibility), **attributes}
         if request.fifo:
             wanted["FifoQueue"] = "true"

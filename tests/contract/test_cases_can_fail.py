@@ -25,7 +25,7 @@ from eventflow.testing.faults import EVERY, Call, Fault, FaultyAdapter, delay, d
 from eventflow.testing.harness import Case, EventQueueHarness, Harness, case_name
 from tests.contract.embedded import Embedded, Processes
 from tests.contract.test_local_notifications import notification_harness
-from tests.contract.test_local_queues import HIDING_FOR_LONG, queue_harness, queue_options
+from tests.contract.test_local_queues import queue_harness, queue_options
 from tests.contract.test_local_sinks import KINDS, sink_harness
 from tests.contract.test_local_streams import stream_harness, stream_options
 
@@ -64,10 +64,9 @@ def event_queues(processes: Processes) -> Harness:
     )
 
 
-ORDERED = "sqs:queue-1.fifo"
-QUEUE = "sqs:queue-1"
-HIDING = f"sqs:{HIDING_FOR_LONG}"
-HIDING_FIFO = f"{HIDING}.fifo"
+ORDERED = "sqs:lasting-1.fifo"
+QUEUE = "sqs:lasting-1"
+RETURNING = "sqs:queue-1"
 STREAM = "kinesis:stream-1"
 EVENTS = "event_queue:events"
 
@@ -78,19 +77,19 @@ EVENTS = "event_queue:events"
         (queue_cases.sent_record_is_received, queues, QUEUE, "send", pretend()),
         (queue_cases.receive_returns_as_soon_as_a_record_arrives, queues, QUEUE, "receive", delay(20)),
         (queue_cases.receive_waits_and_returns_nothing_from_an_empty_queue, queues, QUEUE, "receive", pretend(())),
-        (queue_cases.hidden_record_is_not_received_again, queues, HIDING, "receive", expire_receipt),
+        (queue_cases.hidden_record_is_not_received_again, queues, QUEUE, "receive", expire_receipt),
         (queue_cases.two_consumers_never_hold_one_record_at_once, queues, QUEUE, "receive", duplicate),
         (queue_cases.backlog_counts_what_is_not_deleted, queues, QUEUE, "backlog", pretend(0)),
         (queue_cases.backlog_counts_what_is_not_deleted, queues, QUEUE, "backlog", pretend(3)),
-        (settling_cases.deleted_record_never_returns, queues, QUEUE, "delete", pretend()),
-        (settling_cases.released_record_is_visible_at_once, queues, HIDING, "release", pretend()),
-        (settling_cases.extend_keeps_a_record_hidden, queues, QUEUE, "extend", pretend(())),
+        (settling_cases.deleted_record_never_returns, queues, RETURNING, "delete", pretend()),
+        (settling_cases.released_record_is_visible_at_once, queues, QUEUE, "release", pretend()),
+        (settling_cases.extend_keeps_a_record_hidden, queues, RETURNING, "extend", pretend(())),
         (settling_cases.extend_reports_deleted_records_as_lost, queues, QUEUE, "extend", pretend(())),
         (fifo_cases.records_of_a_group_come_in_order, queues, ORDERED, "delete", pretend()),
         (
             fifo_cases.group_is_blocked_while_a_record_of_it_is_in_flight,
             queues,
-            HIDING_FIFO,
+            ORDERED,
             "receive",
             expire_receipt,
         ),

@@ -24,7 +24,6 @@ COMMON = frozenset(
 )
 OF_SQS = frozenset({Capability.ATTRIBUTES, Capability.DEDUPLICATION, Capability.FIFO, Capability.MESSAGE_ATTRIBUTES})
 CAPABILITIES = {Service.SQS: COMMON | OF_SQS, Service.RABBITMQ: COMMON, Service.ACTIVEMQ: COMMON}
-HIDING_FOR_LONG = "hiding-for-long"
 TABLES = {Service.SQS: "queues", Service.RABBITMQ: "rabbitmq", Service.ACTIVEMQ: "activemq"}
 
 
@@ -36,15 +35,18 @@ def redriven(fifo: bool, maximum_receive_count: int) -> CreatedQueue:
     )
 
 
+def lasting(fifo: bool, number: int) -> str:
+    """The name of a queue that hides what was received for an hour."""
+    return f"lasting-{number}{'.fifo' if fifo else ''}"
+
+
 def queue_options(service: Service = Service.SQS) -> dict[str, dict[str, Any]]:
     """The environment's table of queues: redrive policies are declared there."""
-    long = {"visibility_timeout_seconds": AN_HOUR}
-    options: dict[str, dict[str, Any]] = {HIDING_FOR_LONG: long}
-    if service is Service.SQS:
-        options[f"{HIDING_FOR_LONG}.fifo"] = long
-    for fifo, times in product((False, True) if service is Service.SQS else (False,), (1, 2)):
-        queue = redriven(fifo, times)
-        options[queue.name] = {"maximum_receive_count": times, "dead_letter_queue": queue.dead_letter_name}
+    options: dict[str, dict[str, Any]] = {}
+    for fifo, number in product((False, True) if service is Service.SQS else (False,), (1, 2)):
+        options[lasting(fifo, number)] = {"visibility_timeout_seconds": AN_HOUR}
+        queue = redriven(fifo, number)
+        options[queue.name] = {"maximum_receive_count": number, "dead_letter_queue": queue.dead_letter_name}
     return options
 
 
@@ -52,12 +54,11 @@ def queue_harness(processes: Processes, service: Service = Service.SQS) -> Queue
     numbers = count(1)
 
     async def create(request: QueueRequest) -> CreatedQueue:
-        suffix = ".fifo" if request.fifo else ""
-        if request.visibility_timeout_seconds == AN_HOUR:
-            return CreatedQueue(name=HIDING_FOR_LONG + suffix)
         if request.maximum_receive_count is not None:
             return redriven(request.fifo, request.maximum_receive_count)
-        return CreatedQueue(name=f"queue-{next(numbers)}{suffix}")
+        if not request.returning:
+            return CreatedQueue(name=lasting(request.fifo, next(numbers)))
+        return CreatedQueue(name=f"queue-{next(numbers)}{'.fifo' if request.fifo else ''}")
 
     return QueueHarness(
         adapter=processes.adapter,
