@@ -47,6 +47,7 @@ def export_template(
         code=_code(directory) if kind is TemplateKind.SAM else None,
         existing=existing,
         cors=plan.cors,
+        websocket_api=plan.websocket_api,
         options={service: binding.options for service, binding in plan.environment.sources.items()},
     )
     found = template(plan, deployment, kind)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from eventflow.model.websocket import WebSocketApi
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,4 +33,5 @@ class Deployment:
     code: str | None
     existing: bool = False
     cors: Cors | None = None
+    websocket_api: WebSocketApi = field(default_factory=WebSocketApi)
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)  # may hold secrets

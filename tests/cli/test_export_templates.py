@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from eventflow import (
     Cors,
-    WebSocketEvent,
+    WebSocketApi,
     function,
     http_authorizer,
     jwt_authorizer,
@@ -50,6 +50,7 @@ from eventflow import (
     to_s3,
     to_sns,
     to_sqs,
+    websocket_authorizer,
 )
 from eventflow.app import App
 from eventflow.cli.group import cli
@@ -63,7 +64,7 @@ from tests.servers import sam
 from tests.servers.fixtures import installed
 from tests.servers.installing import installation
 
-NAMES: Final = ("shop.py", "warehouse.py", "streams.py", "brokers.py")
+NAMES: Final = ("shop.py", "warehouse.py", "streams.py", "brokers.py", "chat.py")
 CLUSTER: Final = "arn:aws:kafka:eu-west-1:123456789012:cluster/shop/1a2b"
 
 pytestmark = pytest.mark.timeout(180)
@@ -106,6 +107,7 @@ def exported(
     sources: dict[str, SourceBinding] | None = None,
     kind: TemplateKind = TemplateKind.SAM,
     cors: Cors | None = None,
+    websocket_api: WebSocketApi | None = None,
 ) -> Template:
     environment = Environment(
         name="test",
@@ -115,7 +117,7 @@ def exported(
         resources=bound or {},
         sources=sources or {},
     )
-    plan = App(functions, name="test", cors=cors).freeze(environment)
+    plan = App(functions, name="test", cors=cors, websocket_api=websocket_api).freeze(environment)
     deployment = Deployment(
         app_name="test",
         functions=tuple(item.definition for item in plan.functions.values()),
@@ -126,6 +128,7 @@ def exported(
         code=None,
         existing=existing,
         cors=plan.cors,
+        websocket_api=plan.websocket_api,
         options={service: binding.options for service, binding in environment.sources.items()},
     )
     return template(plan, deployment, kind)
@@ -555,16 +558,31 @@ async def quota(event: dict[str, Any]) -> None: ...
 async def edge(event: dict[str, Any]) -> None: ...
 
 
+@websocket_authorizer(identity_sources=["route.request.querystring.name"])
+async def introduced(event: dict[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+@on_websocket("$connect", authorizer=introduced)
+@on_websocket("say", route_response=True)
+async def talk(event: dict[str, Any]) -> None: ...
+
+
+@on_websocket("$default")
+async def listen(event: dict[str, Any]) -> None: ...
+
+
 CALLED: Final = (
     by_key, by_token, by_request, api, resources_of_rest, chat, behind_balancer, sign_up, send_mail, skill, recipe, bot,
-    policy, quota, edge,
+    policy, quota, edge, introduced, talk, listen,
 )  # fmt: skip
+ROOM: Final = WebSocketApi(stage="room", route_selection_expression="$request.body.kind", binary_frames=True)
 CORS: Final = Cors(allow_origins=("https://shop.example.com",), allow_methods=("GET",), max_age_seconds=60)
 
 
 @cache
 def called(kind: TemplateKind = TemplateKind.SAM) -> Template:
-    return exported(*CALLED, cors=CORS, kind=kind)
+    return exported(*CALLED, cors=CORS, websocket_api=ROOM, kind=kind)
 
 
 def test_routes_have_their_format_their_authorizers_and_cors() -> None:
@@ -622,10 +640,10 @@ def test_a_rest_api_has_its_authorizers_and_binary_types() -> None:
 def test_the_translator_makes_fronts_and_callers_of_them() -> None:
     made = called(TemplateKind.CLOUDFORMATION).document["Resources"]
     kinds = Counter(item["Type"] for item in made.values())
-    assert (kinds["AWS::Lambda::Url"], kinds["AWS::ApiGatewayV2::Api"], kinds["AWS::ApiGateway::RestApi"]) == (1, 1, 1)
+    assert (kinds["AWS::Lambda::Url"], kinds["AWS::ApiGatewayV2::Api"], kinds["AWS::ApiGateway::RestApi"]) == (1, 2, 1)
     permitted = Counter(properties["Principal"] for properties in of_type(made, "AWS::Lambda::Permission").values())
     assert permitted == {
-        "apigateway.amazonaws.com": 8,  # five routes, three authorizers
+        "apigateway.amazonaws.com": 11,  # five routes, three authorizers; two functions of messages, one authorizer
         "cognito-idp.amazonaws.com": 1,
         "alexa-appkit.amazon.com": 2,
         "elasticloadbalancing.amazonaws.com": 1,
@@ -635,7 +653,7 @@ def test_the_translator_makes_fronts_and_callers_of_them() -> None:
     }
     [pool] = of_type(made, "AWS::Cognito::UserPool").values()
     assert sorted(pool["LambdaConfig"]) == ["PreSignUp", "PreTokenGeneration"]
-    [api] = of_type(made, "AWS::ApiGatewayV2::Api").values()
+    [api] = [api for api in of_type(made, "AWS::ApiGatewayV2::Api").values() if "Body" in api]
     schemes = api["Body"]["components"]["securitySchemes"]
     assert {scheme["x-amazon-apigateway-authorizer"]["type"] for scheme in schemes.values()} == {"jwt", "request"}
 
@@ -649,6 +667,63 @@ def test_a_function_url_is_open_and_buffered_and_that_is_told() -> None:
     }
     assert "anyone may call its URL" in said(called())
     assert "cannot stream: responses go out whole" in said(called())
+
+
+def test_a_websocket_api_has_its_routes_its_authorizer_and_its_stage() -> None:
+    made = called().document["Resources"]
+    api = {"Ref": "WebSocketApi"}
+    assert made["WebSocketApi"]["Properties"] == {
+        "Name": {"Fn::Sub": "${AWS::StackName}-websocket"},
+        "ProtocolType": "WEBSOCKET",
+        "RouteSelectionExpression": "$request.body.kind",
+    }
+    assert made["WebSocketStage"]["Properties"] == {"ApiId": api, "StageName": "room", "AutoDeploy": True}
+    talked_to = {"Fn::Sub": "integrations/${TalkFunctionWebSocket}"}
+    assert of_type(made, "AWS::ApiGatewayV2::Route") == {
+        "ConnectRoute": {
+            "ApiId": api,
+            "RouteKey": "$connect",
+            "AuthorizationType": "CUSTOM",
+            "AuthorizerId": {"Ref": "IntroducedWebSocketAuthorizer"},
+            "Target": talked_to,
+        },
+        "SayRoute": {
+            "ApiId": api,
+            "RouteKey": "say",
+            "AuthorizationType": "NONE",
+            "Target": talked_to,
+            "RouteResponseSelectionExpression": "$default",
+        },
+        "DefaultRoute": {
+            "ApiId": api,
+            "RouteKey": "$default",
+            "AuthorizationType": "NONE",
+            "Target": {"Fn::Sub": "integrations/${ListenFunctionWebSocket}"},
+        },
+    }
+    [response] = of_type(made, "AWS::ApiGatewayV2::RouteResponse").values()
+    assert response == {"ApiId": api, "RouteId": {"Ref": "SayRoute"}, "RouteResponseKey": "$default"}
+    [asked] = of_type(made, "AWS::ApiGatewayV2::Authorizer").values()
+    assert (asked["AuthorizerType"], asked["IdentitySource"]) == ("REQUEST", ["route.request.querystring.name"])
+    assert "binary messages end a connection there" in said(called())
+
+
+def test_a_function_may_be_called_by_its_websocket_api_and_send_to_its_connections() -> None:
+    made = called().document["Resources"]
+    account = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebSocketApi}"
+    sources = {
+        name: made[f"{name}FunctionWebSocketPermission"]["Properties"]["SourceArn"] for name in ("Talk", "Introduced")
+    }
+    assert sources == {
+        "Talk": {"Fn::Sub": f"{account}/*"},
+        "Introduced": {"Fn::Sub": f"{account}/authorizers/${{IntroducedWebSocketAuthorizer}}"},
+    }
+    for name, sends in (("Talk", True), ("Introduced", False)):
+        [policy] = made[f"{name}FunctionRole"]["Properties"]["Policies"]
+        resources = {
+            item["Sid"]: item["Resource"] for item in policy["PolicyDocument"]["Statement"] if item["Sid"] != "Log"
+        }
+        assert resources == ({"Connections": [{"Fn::Sub": f"{account}/room/*/@connections/*"}]} if sends else {})
 
 
 def test_a_load_balancers_rules_lead_to_target_groups_in_their_order() -> None:
@@ -683,11 +758,6 @@ def test_what_a_template_cannot_connect_is_told_with_what_to_do() -> None:
     assert "the user pool users is not of this template" in said(existing)
     assert "no route names it as its authorizer" in said(exported(by_key))
     assert "would be another" not in said(exported(skill))
-
-    @on_websocket("say")
-    def say(event: WebSocketEvent) -> None: ...
-
-    assert "SAM has no event of WebSocket APIs" in said(exported(say))
 
 
 # Names, roles and the command line

@@ -45,7 +45,7 @@ class Apis:
                 "JwtConfiguration": {"issuer": authorizer.issuer, "audience": list(authorizer.audience)},
             }
             return name
-        definition, settings = self._asked(authorizer)
+        definition, settings = self.asked(authorizer)
         name = self._resources.logical_id(definition.name, "Authorizer")
         self._http_authorizers[name] = {
             **_http_settings(settings),
@@ -56,7 +56,7 @@ class Apis:
 
     def rest_authorizer(self, authorizer: Handler) -> str:
         """The name of an authorizer of the REST API."""
-        definition, settings = self._asked(authorizer)
+        definition, settings = self.asked(authorizer)
         name = self._resources.logical_id(definition.name, "Authorizer")
         self._rest_authorizers[name] = {
             **_rest_settings(settings),
@@ -72,6 +72,16 @@ class Apis:
         """Types of the REST API whose bodies are bytes."""
         self._binary_media_types.update(dict.fromkeys(media_types))
 
+    def asked(self, handler: Handler) -> tuple[FunctionDefinition, Any]:
+        """The function of an authorizer, and how it is asked: its trigger says so."""
+        found = [
+            (definition, getattr(trigger, "authorizer", None))
+            for definition in self._deployment.functions
+            if definition.handler is handler
+            for trigger in definition.triggers
+        ]
+        return next((definition, settings) for definition, settings in found if settings is not None)
+
     def globals(self) -> dict[str, Properties]:
         """What the template says of both."""
         http: Properties = {}
@@ -86,16 +96,6 @@ class Apis:
         if self._rest_authorizers:
             rest["Auth"] = {"Authorizers": self._rest_authorizers}
         return {name: found for name, found in (("HttpApi", http), ("Api", rest)) if found}
-
-    def _asked(self, handler: Handler) -> tuple[FunctionDefinition, Any]:
-        """The function of an authorizer, and how it is asked: its trigger says so."""
-        found = [
-            (definition, getattr(trigger, "authorizer", None))
-            for definition in self._deployment.functions
-            if definition.handler is handler
-            for trigger in definition.triggers
-        ]
-        return next((definition, settings) for definition, settings in found if settings is not None)
 
 
 def cors_properties(cors: Cors, *, credentials: str) -> Properties:

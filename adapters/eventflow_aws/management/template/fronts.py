@@ -12,6 +12,7 @@ from eventflow.model.http import FunctionUrl, HttpApiRoute, LoadBalancerRule, Re
 from eventflow.policy.listener_rules import in_order
 from eventflow_aws.management.template.apis import cors_properties
 from eventflow_aws.management.template.values import get_att, ref
+from eventflow_aws.management.template.websockets import websocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,18 +84,13 @@ def load_balancer(part: FunctionPart) -> None:
     }
 
 
-def connections(part: FunctionPart) -> None:
-    """A route of a WebSocket API, which SAM has no event for."""
-    part.remark(
-        "SAM has no event of WebSocket APIs: make the API with this route by hand, let it invoke the function, and "
-        "allow the function's role execute-api:ManageConnections on it"
-    )
-
-
 def authorizer(part: FunctionPart) -> None:
     """A function that routes name: their APIs call it."""
     handlers = [
-        getattr(trigger.http, "authorizer", None) for item in part.deployment.functions for trigger in item.triggers
+        getattr(route, "authorizer", None)
+        for item in part.deployment.functions
+        for trigger in item.triggers
+        for route in (trigger.http, trigger.websocket)
     ]
     if part.definition.handler not in handlers:
         part.remark("no route names it as its authorizer: no API calls it")
@@ -165,8 +161,8 @@ FRONTS: Final[Mapping[Service, Callable[[FunctionPart], Event | None]]] = {
     Service.REST: rest,
     Service.FUNCTION_URL: function_url,
     Service.ALB: load_balancer,
-    Service.WEBSOCKET: connections,
-    Service.WEBSOCKET_AUTHORIZER: connections,
+    Service.WEBSOCKET: websocket,
+    Service.WEBSOCKET_AUTHORIZER: authorizer,
     Service.HTTP_AUTHORIZER: authorizer,
     Service.REST_AUTHORIZER: authorizer,
     Service.TOKEN_AUTHORIZER: authorizer,
