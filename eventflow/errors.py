@@ -12,7 +12,7 @@ EventflowError
 │   ├── InvalidParameterValueError
 │   ├── RequestTooLargeError
 │   ├── ThrottledError
-│   ├── InvocationDeniedError       the caller may not invoke the function
+│   ├── InvocationDeniedError       the caller may not invoke the function, or manage the connection
 │   ├── SignatureError              the caller is not known, or its signature is not right
 │   │   ├── MissingAuthenticationTokenError
 │   │   ├── IncompleteSignatureError
@@ -171,14 +171,13 @@ class ThrottledError(InvocationError):
 
 
 class InvocationDeniedError(InvocationError):
-    """The caller is known, and no policy lets it invoke the function."""
+    """The caller is known, and no policy lets it do this: invoke the function, manage the connection."""
 
     code, status, message_key = "AccessDeniedException", 403, "Message"
 
-    def __init__(self, principal: str, function_arn: str, reason: str) -> None:
+    def __init__(self, principal: str, action: str, arn: str, reason: str) -> None:
         super().__init__(
-            f"User: {principal} is not authorized to perform: lambda:InvokeFunction on resource: {function_arn} "
-            f"because {reason}"
+            f"User: {principal} is not authorized to perform: {action} on resource: {arn} because {reason}"
         )
 
 

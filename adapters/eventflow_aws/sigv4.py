@@ -48,17 +48,16 @@ _WRONG: Final = (
 class SigV4Verifier:
     """A SignatureVerifier of the ``Authorization`` header. Presigned URLs are refused."""
 
-    def __init__(self, credentials: Iterable[Credentials], *, region: str, service: str, clock: Clock) -> None:
+    def __init__(self, credentials: Iterable[Credentials], *, region: str, clock: Clock) -> None:
         self._callers = {item.access_key_id: item for item in credentials}
         self._region = region
-        self._service = service
         self._clock = clock
 
-    def verify(self, request: SignedRequest) -> str:
-        """The id of the access key that signed the request. Raises SignatureError."""
+    def verify(self, request: SignedRequest, *, service: str) -> str:
+        """The id of the access key that signed the request for a service. Raises SignatureError."""
         headers = _Headers(request.headers)
         given = _Given.read(headers, request.query)
-        self._check_scope(given)
+        self._check_scope(given, service)
         caller = self._caller(given, headers)
         self._check_time(given)
         _check_signed(given, headers)
@@ -70,10 +69,10 @@ class SigV4Verifier:
             raise InvalidSignatureError(_WRONG)
         return caller.access_key_id
 
-    def _check_scope(self, given: _Given) -> None:
+    def _check_scope(self, given: _Given, service: str) -> None:
         for wanted, found, message in (
             (TERMINATOR, given.terminator, "Credential should be scoped with a valid terminator"),
-            (self._service, given.service, "Credential should be scoped to correct service"),
+            (service, given.service, "Credential should be scoped to correct service"),
             (self._region, given.region, "Credential should be scoped to a valid region"),
             (given.timestamp[:8], given.day, "Date in Credential scope does not match the day of X-Amz-Date"),
         ):
@@ -114,7 +113,7 @@ class SigV4Verifier:
         again.context["timestamp"] = given.timestamp
         signer = _Signer(
             SigningCredentials(caller.access_key_id, caller.secret_access_key, caller.session_token),
-            self._service,
+            given.service,
             self._region,
         )
         return signer.signature(signer.string_to_sign(again, signer.canonical_request(again)), again)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from eventflow.cli.description import FunctionDescription, Setting
-    from eventflow.model.permissions import Permission
+    from eventflow.model.permissions import AccessKey, Permission
     from eventflow.plan.plan import Plan
 
 
@@ -65,14 +65,18 @@ def _access(plan: Plan) -> Iterator[str]:
         yield "Invoke API: no access keys, so it is served to this machine only"
         return
     yield "Invoke API: other machines have to sign with an access key"
-    rows = [
-        (key.id, key.principal, "by permissions" if key.is_service else ", ".join(key.functions)) for key in callers
-    ]
+    rows = [(key.id, key.principal, _may(key, connections=bool(plan.websocket_routes))) for key in callers]
     yield table(("access key", "acts as", "may invoke"), rows, indent=2)
     yield ""
     statements = [(*_statement(grant.permission), grant.decorator or plan.environment.name) for grant in grants(plan)]
     if statements:
         yield table(("permission for", "of", "on behalf of", "from"), statements, indent=2)
+
+
+def _may(key: AccessKey, *, connections: bool) -> str:
+    """What a caller may invoke, and whether it may send to connections where there are any."""
+    functions = "by permissions" if key.is_service else ", ".join(key.functions)
+    return f"{functions}; send to connections" if connections and key.manages_connections else functions
 
 
 def _statement(permission: Permission) -> tuple[str, str, str]:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 INVOKE_FUNCTION = "lambda:InvokeFunction"
+MANAGE_CONNECTIONS = "execute-api:ManageConnections"
 EVERY_FUNCTION = ("*",)
 
 
@@ -27,7 +28,8 @@ class AccessKey:
     ``principal`` is an ARN (a user, a role, an account's root) or a service (``s3.amazonaws.com``). The secret, and the
     session token if there is one, are in files or variables; ``of_variables`` says that variables name the key itself.
     ``expires_at`` is in seconds since 1970. ``functions`` are names of functions that it may invoke, with wildcards:
-    its identity policy.
+    its identity policy. ``connections`` says whether it may send to WebSocket connections, ask about them and end them;
+    unless it says, that is so if it may invoke every function.
     """
 
     id: str
@@ -36,11 +38,18 @@ class AccessKey:
     session_token_file: str | None = None
     expires_at: float | None = None
     functions: tuple[str, ...] = EVERY_FUNCTION
+    connections: bool | None = None
     of_variables: bool = False
 
     @property
     def is_service(self) -> bool:
         return is_service(self.principal)
+
+    @property
+    def manages_connections(self) -> bool:
+        """Whether its policy allows ``execute-api:ManageConnections``."""
+        every = self.functions == EVERY_FUNCTION and not self.is_service
+        return every if self.connections is None else self.connections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ _SERVICE: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 _NAMES: Final = re.compile(r"[A-Za-z0-9_*?-]{1,64}")
 _ARN: Final = re.compile(r"arn:[^:]*:[^:]*:[^:]*:[^:]*:.+")
 _FILES: Final = ("secret_access_key_file", "session_token_file")
-_KEY_FIELDS: Final = ("principal", *_FILES, "expires_at", "functions")
+_KEY_FIELDS: Final = ("principal", *_FILES, "expires_at", "functions", "connections")
 _PERMISSION_FIELDS: Final = ("function", "principal", "source_arn", "source_account")
 
 
@@ -88,6 +88,9 @@ def _key_problems(table: Mapping[str, Any], where: str, field: str) -> Iterator[
     elif "functions" in table and is_service(principal):
         hint = "permissions say what a service may invoke"
         yield Problem(where=where, field=f"{field}.functions", message="a service has no policy of its own", hint=hint)
+    elif "connections" in table and is_service(principal):
+        message, hint = "a service manages no connections", "an identity of the environment's account may"
+        yield Problem(where=where, field=f"{field}.connections", message=message, hint=hint)
     for name in _FILES:
         if name in table and not isinstance(table[name], str):
             yield Problem(where=where, field=f"{field}.{name}", message="is not text", hint="the path of a file")
@@ -101,6 +104,10 @@ def _key_problems(table: Mapping[str, Any], where: str, field: str) -> Iterator[
     ):
         hint = 'a list of functions\' names, * and ? allowed, e.g. ["confirm", "book-*"]'
         yield Problem(where=where, field=f"{field}.functions", message=f"{functions!r} is not allowed", hint=hint)
+    connections = table.get("connections", True)
+    if not isinstance(connections, bool):
+        message, hint = f"{connections!r} is not allowed", "true or false: may it send to WebSocket connections"
+        yield Problem(where=where, field=f"{field}.connections", message=message, hint=hint)
 
 
 def permission_problems(tables: object, where: str) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from eventflow.model.permissions import INVOKE_FUNCTION, is_service
+from eventflow.model.permissions import INVOKE_FUNCTION, MANAGE_CONNECTIONS, is_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,8 +39,15 @@ def denial(
     return None if by_resource else _no_policy("resource")
 
 
-def _no_policy(kind: str) -> str:
-    return f"no {kind}-based policy allows the {INVOKE_FUNCTION} action"
+def connections_denial(caller: AccessKey, *, account_id: str) -> str | None:
+    """Why ``caller`` may not manage the account's WebSocket connections; ``None`` if it may. Those have no policy of
+    their own, so that nobody else's identity could."""
+    own = not caller.is_service and account_of(caller.principal) == account_id
+    return None if own and caller.manages_connections else _no_policy("identity", MANAGE_CONNECTIONS)
+
+
+def _no_policy(kind: str, action: str = INVOKE_FUNCTION) -> str:
+    return f"no {kind}-based policy allows the {action} action"
 
 
 def _applies(permission: Permission, caller: AccessKey, source: Source, *, account_id: str) -> bool:

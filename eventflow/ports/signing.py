@@ -32,7 +32,8 @@ class Credentials:
 
 class SignatureVerifier(Protocol):
     """Knows a kind of signature. Found through the entry point group ``eventflow.verifiers``: a callable that takes
-    the credentials of all callers, the Region and the service that they sign for, and a Clock."""
+    the credentials of all callers, the Region that they sign for, and a Clock."""
 
-    def verify(self, request: SignedRequest) -> str:
-        """The id of the access key that signed the request, all of it, just now. Raises SignatureError."""
+    def verify(self, request: SignedRequest, *, service: str) -> str:
+        """The id of the access key that signed the request for a service, all of it, just now. Raises
+        SignatureError."""

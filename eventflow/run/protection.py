@@ -36,7 +36,7 @@ def open_gate(plan: Plan, clock: Clock) -> Gate:
     environment = plan.environment
     credentials = read_credentials(environment, os.environ)
     make: Callable[..., SignatureVerifier] = find_verifier("aws-sigv4", of="callers that sign")
-    verifier = make(credentials, region=environment.region, service="lambda", clock=clock)
+    verifier = make(credentials, region=environment.region, clock=clock)
     return Gate(environment, [grant.permission for grant in grants(plan)], verifier)
 
 

@@ -42,9 +42,9 @@ class HttpApp:
 
     ``accept`` takes asynchronous invocations: :meth:`EventPath.accept`. ``readiness`` tells the problem of each
     part that has one. ``endpoints`` are those of sources, by path; ``callers`` calls functions for some of them.
-    ``invoke_api`` (with the management API of WebSocket connections) and ``admin`` say whether those are served here,
-    to whoever reaches the port; a user's own route with the very path of an admin page wins over it. ``gate`` lets in
-    whom the Invoke API may serve: everybody, if ``None``.
+    ``invoke_api`` (with the management API of WebSocket connections) and ``admin`` say whether those are served here; a
+    user's own route with the very path of an admin page wins over it. ``gate`` lets in whom those APIs may serve:
+    whoever reaches the port, if ``None``.
     """
 
     def __init__(
@@ -78,8 +78,7 @@ class HttpApp:
 
             self.websockets = WebSockets(plan, functions, clock, self._next_request_id)
             stage = plan.websocket_api.stage
-            opened = invoke_api and gate is None  # nothing says who of those that sign may post
-            self._connections = ConnectionsApi(self.websockets.sessions, stage=stage, opened=opened)
+            self._connections = ConnectionsApi(self.websockets.sessions, stage=stage, opened=invoke_api, gate=gate)
             self._prefixes += self._connections.prefixes
         self._pushes = Pushes(endpoints)
         self._push_paths = frozenset(endpoints)

@@ -5,10 +5,12 @@ Source: API Gateway guide: apigateway-how-to-call-websocket-api-connections; Api
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from eventflow.errors import InvocationError
 from eventflow.model import limits
 from eventflow.runtime.http.answers import JSON, Answer, message
 from eventflow.runtime.http.bodies import BodyTooLargeError, head_of, read_body
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from eventflow.runtime.http.asgi import Receive, Scope
+    from eventflow.runtime.http.gate import Gate
+
+_log = logging.getLogger(__name__)
 
 CONNECTIONS: Final = "/@connections/"
 
@@ -28,9 +33,7 @@ def _error(status: int, error: str, text: str) -> Answer:
 
 
 GONE: Final = _error(410, "GoneException", "The connection is gone.")
-CLOSED: Final = _error(
-    403, "ForbiddenException", "Forbidden: served where the Invoke API is, and takes unsigned requests."
-)
+CLOSED: Final = _error(403, "ForbiddenException", "Forbidden: served where the Invoke API is.")
 FROM_A_PAGE: Final = _error(403, "ForbiddenException", "Forbidden: web pages may not manage connections.")
 TOO_LARGE: Final = _error(413, "PayloadTooLargeException", "Payload too large")
 FULL: Final = _error(429, "LimitExceededException", "The client does not read what was sent to it.")
@@ -38,11 +41,13 @@ _METHOD_NOT_ALLOWED: Final = message(405, "Method Not Allowed")
 
 
 class ConnectionsApi:
-    """Serves PostToConnection, GetConnection and DeleteConnection, to whoever reaches the port if it is ``opened``."""
+    """Serves PostToConnection, GetConnection and DeleteConnection if it is ``opened``: to whom ``gate`` lets in, or to
+    whoever reaches the port."""
 
-    def __init__(self, sessions: Mapping[str, Session], *, stage: str, opened: bool) -> None:
+    def __init__(self, sessions: Mapping[str, Session], *, stage: str, opened: bool, gate: Gate | None) -> None:
         self._sessions = sessions
         self._opened = opened
+        self._gate = gate
         self.prefixes = (CONNECTIONS, f"/{stage}{CONNECTIONS}")
 
     async def answer(self, path: str, scope: Scope, receive: Receive) -> Answer:
@@ -52,12 +57,22 @@ class ConnectionsApi:
             return CLOSED
         if any(name == b"origin" for name, _ in scope["headers"]):
             return FROM_A_PAGE
+        _, declared = head_of(scope["headers"])
+        try:
+            body = await read_body(receive, declared, limit=limits.WEBSOCKET_MESSAGE_BYTES)
+            if self._gate is not None:
+                self._gate.admit_to_connections(path, scope, body)
+        except BodyTooLargeError:
+            return TOO_LARGE
+        except InvocationError as exc:
+            _log.warning("a request to %s is refused: %s: %s", path, exc.code, exc)
+            return _error(exc.status, exc.code, str(exc))
         session = self._sessions.get(unquote(path.partition(CONNECTIONS)[2]))
         if session is None or session.ended:
             return GONE
         match scope["method"]:
             case "POST":
-                return await _post(session, scope, receive)
+                return _post(session, body)
             case "GET":
                 return Answer(200, (JSON,), _facts(session))
             case "DELETE":
@@ -67,16 +82,9 @@ class ConnectionsApi:
                 return _METHOD_NOT_ALLOWED._replace(headers=(JSON, (b"allow", b"DELETE, GET, POST")))
 
 
-async def _post(session: Session, scope: Scope, receive: Receive) -> Answer:
-    _, declared = head_of(scope["headers"])
+def _post(session: Session, body: bytes) -> Answer:
     try:
-        data = await read_body(receive, declared, limit=limits.WEBSOCKET_MESSAGE_BYTES)
-    except BodyTooLargeError:
-        return TOO_LARGE
-    if session.ended:  # while the message was read
-        return GONE
-    try:
-        session.post(as_message(data))
+        session.post(as_message(body))
     except BufferFullError:
         return FULL
     return Answer(200, ())

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote
 
 from eventflow.errors import InvocationDeniedError, InvocationError
-from eventflow.model.permissions import Source
-from eventflow.policy.permissions import denial
+from eventflow.model.permissions import INVOKE_FUNCTION, MANAGE_CONNECTIONS, Source
+from eventflow.policy.permissions import connections_denial, denial
 from eventflow.ports import SignedRequest
 from eventflow.runtime.http.function_names import function_reference
 from eventflow.runtime.http.invoke_api import error_answer, read_payload
@@ -54,11 +54,11 @@ class Gate:
         self._permissions = tuple(permissions)
         self._verifier = verifier
 
-    def admit(self, path: str, scope: Scope, body: bytes) -> Admitted:
-        """The caller of a request; ``path`` is still URL-encoded. Raises SignatureError."""
+    def admit(self, path: str, scope: Scope, body: bytes, *, service: str = "lambda") -> Admitted:
+        """The caller of a request to a service; ``path`` is still URL-encoded. Raises SignatureError."""
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         request = SignedRequest(scope["method"], path, scope["query_string"].decode("latin-1"), headers, body)
-        caller = self._callers[self._verifier.verify(request)]
+        caller = self._callers[self._verifier.verify(request, service=service)]
         stated = dict(headers)
         return Admitted(caller, Source(stated.get(_SOURCE_ARN), stated.get(_SOURCE_ACCOUNT)))
 
@@ -67,7 +67,17 @@ class Gate:
         account_id = self._environment.account_id
         reason = denial(admitted.caller, function, self._permissions, admitted.source, account_id=account_id)
         if reason is not None:
-            raise InvocationDeniedError(admitted.caller.principal, self._environment.function_arn(function), reason)
+            arn = self._environment.function_arn(function)
+            raise InvocationDeniedError(admitted.caller.principal, INVOKE_FUNCTION, arn, reason)
+
+    def admit_to_connections(self, path: str, scope: Scope, body: bytes) -> None:
+        """Raises SignatureError, or InvocationDeniedError unless the caller may manage WebSocket connections."""
+        caller = self.admit(path, scope, body, service="execute-api").caller
+        here = self._environment
+        reason = connections_denial(caller, account_id=here.account_id)
+        if reason is not None:
+            arn = f"arn:{here.partition}:execute-api:{here.region}:{here.account_id}:*{path}"
+            raise InvocationDeniedError(caller.principal, MANAGE_CONNECTIONS, arn, reason)
 
 
 class GatedInvokeApi:

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import boto3
 import pytest
@@ -18,8 +18,18 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from websockets.asyncio.client import connect
 
-from eventflow import App, CognitoEvent, ConfigurationError, Environment, function, on_cognito
+from eventflow import (
+    App,
+    CognitoEvent,
+    ConfigurationError,
+    Environment,
+    WebSocketEvent,
+    function,
+    on_cognito,
+    on_websocket,
+)
 from eventflow.model.permissions import AccessKey, AuthType, Permission
 from eventflow.run.protection import read_credentials
 from eventflow.run.runner import RunOptions, run_plan
@@ -28,6 +38,7 @@ from tests.runtime.http import serving
 
 T = TypeVar("T")
 HERE, ELSEWHERE = "111111111111", "222222222222"
+CONNECTED: list[str] = []
 POOL = "arn:aws:cognito-idp:eu-west-1:111111111111:userpool/eu-west-1_a"
 
 
@@ -50,18 +61,28 @@ async def private(event: Any) -> Any:
 async def confirm(event: CognitoEvent) -> None: ...
 
 
+@on_websocket("$connect")
+async def join(event: WebSocketEvent) -> dict[str, Any]:
+    CONNECTED.append(event.connection_id)
+    return {"statusCode": 200}
+
+
 ENVIRONMENT = Environment(
     options={"data": "memory"},
     region="eu-west-1",
     account_id=HERE,
     callers=[
         AccessKey(id="ADA", principal=f"arn:aws:iam::{HERE}:user/ada", functions=("echo", "missing")),
+        AccessKey(id="SHOP", principal=f"arn:aws:iam::{HERE}:root"),
+        AccessKey(id="SENDER", principal=f"arn:aws:iam::{HERE}:role/sender", functions=(), connections=True),
         AccessKey(id="BOB", principal=f"arn:aws:iam::{ELSEWHERE}:role/bob"),
         AccessKey(id="OLD", principal=f"arn:aws:iam::{HERE}:user/old", expires_at=1),
         AccessKey(id="COGNITO", principal="cognito-idp.amazonaws.com"),
     ],
     permissions=[Permission(function="private", principal=ELSEWHERE)],
 )
+
+KEYS = {key.id: key for key in ENVIRONMENT.callers}
 
 
 @pytest.fixture(autouse=True)
@@ -85,10 +106,11 @@ class Served:
         token: str | None = None,
         before_signing: Callable[[Any], None] | None = None,
         before_sending: Callable[[Any], None] | None = None,
+        service: Literal["lambda", "apigatewaymanagementapi"] = "lambda",
     ) -> T:
         client: Any = boto3.client(
-            "lambda",
-            endpoint_url=self.address,
+            service,
+            endpoint_url=self.address if service == "lambda" else f"{self.address}/local",
             region_name="eu-west-1",
             aws_access_key_id=key,
             aws_secret_access_key=secret or f"secret of {key}",
@@ -97,7 +119,7 @@ class Served:
         )
         for event, hook in (("before-sign", before_signing), ("before-send", before_sending)):
             if hook is not None:
-                client.meta.events.register(f"{event}.lambda.*", lambda request, hook=hook, **_: hook(request))
+                client.meta.events.register(f"{event}.*", lambda request, hook=hook, **_: hook(request))
         try:
             return await asyncio.to_thread(call, client)
         finally:
@@ -113,7 +135,7 @@ class Served:
 
 @asynccontextmanager
 async def served() -> AsyncIterator[Served]:
-    async with serving.served(ENVIRONMENT, echo, private, confirm) as address:
+    async with serving.served(ENVIRONMENT, echo, private, confirm, join) as address:
         yield Served(address)
 
 
@@ -251,6 +273,40 @@ async def test_a_service_calls_for_the_source_that_its_decorator_names() -> None
         assert refused[:2] == (403, "InvalidSignatureException")  # stated, but not signed
 
 
+async def test_who_may_send_to_connections_is_told_by_its_signature_too() -> None:
+    async with served() as server, connect(f"ws{server.address.removeprefix('http')}/local") as socket:
+        connection_id = CONNECTED[-1]
+
+        async def post(key: str, data: bytes = b"hello", *, to: str = connection_id, **options: Any) -> None:
+            await server.call(
+                key,
+                lambda aws: aws.post_to_connection(ConnectionId=to, Data=data),
+                service="apigatewaymanagementapi",
+                **options,
+            )
+
+        async def refusal(key: str, **options: Any) -> tuple[str, str]:
+            with pytest.raises(ClientError) as raised:
+                await post(key, **options)
+            error = raised.value.response["Error"]
+            return error["Code"], error["Message"]
+
+        def alter(request: Any) -> None:
+            request.body = b"HELLO"
+
+        for key in ("SHOP", "SENDER"):
+            await post(key)
+            assert await socket.recv() == "hello"
+        for key in ("ADA", "BOB", "COGNITO"):
+            code, message = await refusal(key)
+            assert code == "AccessDeniedException"
+            assert message.startswith(f"User: {KEYS[key].principal} is not authorized to perform: execute-api:Manage")
+        assert (await refusal("SHOP", secret="guessed"))[0] == "InvalidSignatureException"
+        assert (await refusal("SHOP", before_sending=alter))[0] == "InvalidSignatureException"
+        assert (await refusal("ADA", to="missing"))[0] == "AccessDeniedException", "nobody learns of connections"
+        assert (await refusal("SHOP", to="missing"))[0] == "GoneException"
+
+
 async def test_what_is_no_operation_is_refused_like_the_rest() -> None:
     async with served() as server:
         for path in ("/2015-03-31/functions/", "/2015-03-31/functions/echo"):
@@ -272,9 +328,6 @@ async def test_without_access_keys_nothing_starts() -> None:
 def test_every_secret_that_is_missing_is_named() -> None:
     with pytest.raises(ConfigurationError) as raised:
         read_credentials(ENVIRONMENT, {"EVENTFLOW_SECRET_ACCESS_KEY_ADA": "x"})
-    assert [problem.field for problem in raised.value.problems] == [
-        "access_keys.BOB",
-        "access_keys.OLD",
-        "access_keys.COGNITO",
-    ]
+    missing = [problem.field for problem in raised.value.problems]
+    assert missing == [f"access_keys.{name}" for name in KEYS if name != "ADA"]
     assert "EVENTFLOW_SECRET_ACCESS_KEY_BOB" in str(raised.value)

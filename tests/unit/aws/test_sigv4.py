@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -43,9 +44,9 @@ class StoppedClock:
         return self.now
 
 
-def verifier(now: float, *credentials: Credentials) -> SigV4Verifier:
+def verifier(now: float, *credentials: Credentials) -> Callable[[SignedRequest], str]:
     known = credentials or (PLAIN, TEMPORARY)
-    return SigV4Verifier(known, region="eu-west-1", service="lambda", clock=StoppedClock(now))
+    return partial(SigV4Verifier(known, region="eu-west-1", clock=StoppedClock(now)).verify, service="lambda")
 
 
 def signed(
@@ -78,43 +79,43 @@ def changed(request: SignedRequest, name: str, change: Callable[[str], str | Non
 
 def test_what_botocore_signed_is_known() -> None:
     request, at = signed()
-    assert verifier(at).verify(request) == "KEY1"
+    assert verifier(at)(request) == "KEY1"
 
 
 def test_a_session_token_belongs_to_its_key() -> None:
     request, at = signed(credentials=TEMPORARY)
-    assert verifier(at).verify(request) == "KEY2"
+    assert verifier(at)(request) == "KEY2"
     for other in (lambda _: None, lambda _: "other"):
         with pytest.raises(UnrecognizedClientError):
-            verifier(at).verify(changed(request, "x-amz-security-token", other))
+            verifier(at)(changed(request, "x-amz-security-token", other))
     request, at = signed(headers={"X-Amz-Security-Token": "token=="})
     with pytest.raises(UnrecognizedClientError):
-        verifier(at).verify(request)
+        verifier(at)(request)
 
 
 def test_a_temporary_key_expires() -> None:
     request, _ = signed(credentials=TEMPORARY)
     with pytest.raises(ExpiredTokenError, match="expired"):
-        verifier(4_000_000_000).verify(request)
+        verifier(4_000_000_000)(request)
 
 
 def test_an_unknown_key_and_a_wrong_secret_are_told_apart() -> None:
     request, at = signed(credentials=Credentials(access_key_id="KEY3", secret_access_key=SECRET))
     with pytest.raises(UnrecognizedClientError):
-        verifier(at).verify(request)
+        verifier(at)(request)
     request, at = signed(credentials=Credentials(access_key_id="KEY1", secret_access_key="guessed"))
     with pytest.raises(InvalidSignatureError, match="does not match the signature you provided"):
-        verifier(at).verify(request)
+        verifier(at)(request)
 
 
 @pytest.mark.parametrize(("late", "accepted"), [(300, True), (-300, True), (301, False), (-301, False)])
 def test_clocks_may_differ_by_five_minutes(late: int, accepted: bool) -> None:
     request, at = signed()
     if accepted:
-        assert verifier(at + late).verify(request) == "KEY1"
+        assert verifier(at + late)(request) == "KEY1"
         return
     with pytest.raises(InvalidSignatureError, match="Signature expired" if late > 0 else "Signature not yet current"):
-        verifier(at + late).verify(request)
+        verifier(at + late)(request)
 
 
 def test_what_was_signed_must_not_be_altered() -> None:
@@ -130,18 +131,18 @@ def test_what_was_signed_must_not_be_altered() -> None:
     ]
     for other in altered:
         with pytest.raises(InvalidSignatureError):
-            verifier(at).verify(other)
+            verifier(at)(other)
 
 
 def test_what_means_something_must_be_signed() -> None:
     request, at = signed()
     added = request._replace(headers=[*request.headers, ("x-amz-source-arn", "arn:aws:s3:::other")])
     with pytest.raises(InvalidSignatureError, match="'x-amz-source-arn' must be a 'SignedHeader'"):
-        verifier(at).verify(added)
+        verifier(at)(added)
     for name in ("host", "x-amz-date"):
         less = changed(request, "authorization", lambda value, name=name: without_signed(value, name))  # type: ignore[misc]
         with pytest.raises(InvalidSignatureError, match=f"'{name}' must be a 'SignedHeader'"):
-            verifier(at).verify(less)
+            verifier(at)(less)
 
 
 def without_signed(authorization: str, name: str) -> str:
@@ -154,21 +155,21 @@ def test_the_signed_headers_have_one_order_and_were_sent() -> None:
     request, at = signed()
     turned = changed(request, "authorization", lambda value: value.replace("host;x-amz-date", "x-amz-date;host"))
     with pytest.raises(InvalidSignatureError, match="sorted"):
-        verifier(at).verify(turned)
+        verifier(at)(turned)
     more = changed(request, "authorization", lambda value: value.replace("host;x-amz-date", "host;x-amz-date;x-b"))
     with pytest.raises(InvalidSignatureError, match="'x-b' is signed, but was not sent"):
-        verifier(at).verify(more)
+        verifier(at)(more)
 
 
 def test_a_declared_hash_is_that_of_the_body() -> None:
     body = b'{"a":1}'
     request, at = signed(body=body, headers={"X-Amz-Content-SHA256": sha256(body).hexdigest()})
-    assert verifier(at).verify(request) == "KEY1"
+    assert verifier(at)(request) == "KEY1"
     with pytest.raises(InvalidSignatureError, match="SHA-256 of the body"):
-        verifier(at).verify(request._replace(body=b'{"a":2}'))
+        verifier(at)(request._replace(body=b'{"a":2}'))
     request, at = signed(headers={"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"})
     with pytest.raises(InvalidSignatureError, match="SHA-256 of the body"):
-        verifier(at).verify(request)
+        verifier(at)(request)
 
 
 @pytest.mark.parametrize(
@@ -181,13 +182,13 @@ def test_a_declared_hash_is_that_of_the_body() -> None:
 def test_a_signature_is_for_one_place(options: dict[str, Any], message: str) -> None:
     request, at = signed(**options)
     with pytest.raises(InvalidSignatureError, match=message):
-        verifier(at).verify(request)
+        verifier(at)(request)
 
 
 def test_requests_without_a_signature_are_told_so() -> None:
     request = SignedRequest("POST", PATH, "", [("host", "x")], b"")
     with pytest.raises(MissingAuthenticationTokenError):
-        verifier(0).verify(request)
+        verifier(0)(request)
 
 
 def test_presigned_urls_are_refused() -> None:
@@ -195,7 +196,7 @@ def test_presigned_urls_are_refused() -> None:
     SigV4QueryAuth(SigningCredentials("KEY1", SECRET), "lambda", "eu-west-1").add_auth(presigned)
     request = SignedRequest("POST", PATH, urlsplit(str(presigned.url)).query, [("host", "127.0.0.1:8000")], b"")
     with pytest.raises(MissingAuthenticationTokenError, match="presigned URLs are not accepted"):
-        verifier(0).verify(request)
+        verifier(0)(request)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +215,7 @@ def test_presigned_urls_are_refused() -> None:
 def test_half_a_signature_is_incomplete_and_is_not_repeated(authorization: str) -> None:
     request, at = signed()
     with pytest.raises(IncompleteSignatureError) as raised:
-        verifier(at).verify(changed(request, "authorization", lambda _: authorization))
+        verifier(at)(changed(request, "authorization", lambda _: authorization))
     assert "KEY1" not in str(raised.value)
 
 
@@ -222,14 +223,14 @@ def test_half_a_signature_is_incomplete_and_is_not_repeated(authorization: str) 
 def test_the_date_has_one_form(date: str | None) -> None:
     request, at = signed()
     with pytest.raises(IncompleteSignatureError):
-        verifier(at).verify(changed(request, "x-amz-date", lambda _: date))
+        verifier(at)(changed(request, "x-amz-date", lambda _: date))
 
 
 def test_two_signatures_are_none() -> None:
     request, at = signed()
     twice = [*request.headers, *(pair for pair in request.headers if pair[0] == "authorization")]
     with pytest.raises(IncompleteSignatureError, match="more than one header"):
-        verifier(at).verify(request._replace(headers=twice))
+        verifier(at)(request._replace(headers=twice))
 
 
 PATHS = st.lists(
@@ -255,7 +256,7 @@ def test_whatever_botocore_signs_is_known_and_nothing_else_is(
 ) -> None:
     request, at = signed(path, query, body, method=method, headers=headers)
     known = verifier(at)
-    assert known.verify(request) == "KEY1"
+    assert known(request) == "KEY1"
     others: Sequence[SignedRequest] = [
         request._replace(body=body + b" "),
         request._replace(path=path + "x"),
@@ -264,7 +265,7 @@ def test_whatever_botocore_signs_is_known_and_nothing_else_is(
     ]
     for other in others:
         with pytest.raises(SignatureError):
-            known.verify(other)
+            known(other)
 
 
 @given(st.text(st.characters(max_codepoint=255), max_size=80), st.text(st.characters(max_codepoint=255), max_size=20))
@@ -272,4 +273,4 @@ def test_any_text_is_refused_cleanly(authorization: str, date: str) -> None:
     for text in (authorization, f"AWS4-HMAC-SHA256 {authorization}"):
         request = SignedRequest("POST", PATH, "", [("authorization", text), ("x-amz-date", date), ("host", "x")], b"")
         with pytest.raises(SignatureError):
-            verifier(0).verify(request)
+            verifier(0)(request)

@@ -56,6 +56,21 @@ def load(directory: Path, text: str, **variables: str) -> Environment:
     return load_environment(directory=directory, variables=variables)
 
 
+@pytest.mark.parametrize(
+    ("said", "manages"),
+    [
+        ("", True),
+        ("functions = ['confirm']", False),
+        ("functions = ['confirm']\nconnections = true", True),
+        ("connections = false", False),
+    ],
+)
+def test_who_may_invoke_everything_may_send_to_connections_too(tmp_path: Path, said: str, manages: bool) -> None:
+    text = f"[environments.local.access_keys.A]\nprincipal = 'arn:aws:iam::111111111111:root'\n{said}"
+    [key] = load(tmp_path, text).callers
+    assert key.manages_connections is manages
+
+
 def test_an_environment_says_who_may_call(tmp_path: Path) -> None:
     environment = load(tmp_path, FILE)
     forwarder, cognito = environment.callers
@@ -101,6 +116,8 @@ def test_variables_alone_make_a_key_for_the_account(tmp_path: Path) -> None:
         ("access_keys.A = {principal = 's3.amazonaws.com', expires_at = 2027-01-31}", "expires_at", "offset"),
         ("access_keys.A = {principal = 's3.amazonaws.com', expires_at = 2027-01-31T12:00:00}", "expires_at", "offset"),
         ("access_keys.A = {principal = 'arn:aws:iam::111111111111:root', functions = 'f'}", "functions", "a list"),
+        ("access_keys.A = {principal = 's3.amazonaws.com', connections = true}", "connections", "an identity"),
+        ("access_keys.A = {principal = 'arn:aws:iam::111111111111:root', connections = 1}", "connections", "true or"),
         ("permissions = 1", "permissions", "table"),
         ("permissions = [{}]", "permissions[0].function", "name"),
         ("permissions = [{function = 'f*', principal = '*'}]", "permissions[0].function", "name"),
