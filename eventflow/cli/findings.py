@@ -298,6 +298,15 @@ def _expired_key(plan: Plan) -> Iterator[Found]:
             yield f"access key {key.id}", "has expired", "make a new one, or remove it"
 
 
+def _distribution_without_function(plan: Plan) -> Iterator[Found]:
+    triggers = [trigger for definition in _definitions(plan) for trigger in definition.triggers]
+    named = {trigger.name for trigger in triggers if trigger.service is Service.CLOUDFRONT}
+    for name in plan.environment.distributions:
+        if name not in named:
+            message = "no function is of this distribution, so it is not served"
+            yield f"distribution {name}", message, f'mark one with @on_cloudfront("{name}", ...), or remove the table'
+
+
 RULES: Final = (
     Rule("no-failure-destination", _no_failure_destination),
     Rule("no-stream-failure-destination", _no_stream_failure_destination),
@@ -315,5 +324,6 @@ RULES: Final = (
     Rule("permission-for-no-function", _permission_for_no_function),
     Rule("key-without-permission", _key_without_permission),
     Rule("expired-key", _expired_key),
+    Rule("distribution-without-function", _distribution_without_function),
 )
 """In the order they are reported."""

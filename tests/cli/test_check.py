@@ -9,8 +9,10 @@ import pytest
 
 from eventflow.app import App
 from eventflow.cli.findings import RULES, find
+from eventflow.model.edge import Distribution, OriginUrl
 from eventflow.model.permissions import AccessKey, Permission
 from eventflow.plan.environment import Environment
+from eventflow.triggers.cloudfront import on_cloudfront
 from eventflow.triggers.cognito import on_cognito
 from eventflow.triggers.destinations import to_function, to_s3, to_sns, to_sqs
 from eventflow.triggers.dynamodb import on_dynamodb_stream
@@ -52,16 +54,22 @@ def rules_found(*handlers: Callable[..., Any], **options: Any) -> set[str]:
     return {finding.rule for finding in find(App(handlers).freeze(environment))}
 
 
-def rules_of_access(**options: Any) -> set[str]:
-    """The rules that find something in who may call ``work``."""
+def rules_of_environment(**options: Any) -> set[str]:
+    """The rules that find something in the environment of ``work``."""
     environment = Environment(account_id="111111111111", **options)
-    return {finding.rule for finding in find(App([handler(on_cognito("users", "PreSignUp"))]).freeze(environment))}
+    triggers = on_cognito("users", "PreSignUp"), on_cloudfront("web", "viewer-request")
+    return {finding.rule for finding in find(App([handler(*triggers)]).freeze(environment))}
 
 
 ADA, EVE = "arn:aws:iam::111111111111:user/ada", "arn:aws:iam::222222222222:user/eve"
 
 
-ACCESS_CASES: list[tuple[dict[str, Any], set[str]]] = [
+def web(name: str) -> dict[str, Any]:
+    origin = OriginUrl.parse("http://127.0.0.1:9000")
+    return {"distributions": {name: Distribution(name=name, distribution_id=name, domain_name=name, origin=origin)}}
+
+
+ENVIRONMENT_CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"callers": [AccessKey(id="A", principal=ADA)]}, set()),
     ({"callers": [AccessKey(id="A", principal="cognito-idp.amazonaws.com")]}, set()),
     ({"callers": [AccessKey(id="A", principal="s3.amazonaws.com")]}, {"key-without-permission"}),
@@ -74,12 +82,14 @@ ACCESS_CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"permissions": [permission("s3.amazonaws.com")]}, {"permission-without-source"}),
     ({"permissions": [permission("s3.amazonaws.com", source_arn="arn:aws:s3:::uploads")]}, set()),
     ({"permissions": [permission(EVE, function="wrok")]}, {"permission-for-no-function"}),
+    (web("wbe"), {"distribution-without-function"}),
+    (web("web"), set()),
 ]
 
 
-@pytest.mark.parametrize(("options", "rules"), ACCESS_CASES)
-def test_who_may_call_is_looked_at(options: dict[str, Any], rules: set[str]) -> None:
-    assert rules_of_access(**options) == rules
+@pytest.mark.parametrize(("options", "rules"), ENVIRONMENT_CASES)
+def test_the_environment_is_looked_at(options: dict[str, Any], rules: set[str]) -> None:
+    assert rules_of_environment(**options) == rules
 
 
 OPEN = ("--invoke-api", "--invoke-auth-type", "none")
@@ -208,7 +218,7 @@ def test_a_rule_finds_what_it_is_for_and_nothing_else(
 
 
 def test_every_rule_has_a_case() -> None:
-    cases = {rule for rule, *_ in CASES}.union(*(rules for _, rules in ACCESS_CASES))
+    cases = {rule for rule, *_ in CASES}.union(*(rules for _, rules in ENVIRONMENT_CASES))
     assert {rule.id for rule in RULES} == cases
 
 
