@@ -18,6 +18,9 @@ PAYLOAD_FORMAT_VERSIONS: Final = ("2.0", "1.0")
 InvokeMode: TypeAlias = Literal["BUFFERED", "RESPONSE_STREAM"]
 INVOKE_MODES: Final = ("BUFFERED", "RESPONSE_STREAM")
 
+UrlAuthType: TypeAlias = Literal["NONE", "AWS_IAM"]
+URL_AUTH_TYPES: Final = ("NONE", "AWS_IAM")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpApiRoute:
@@ -45,12 +48,18 @@ class RestApiRoute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionUrl:
-    """A host of the function's own. ``RESPONSE_STREAM`` lets the function be a generator."""
+    """A host of the function's own. ``RESPONSE_STREAM`` lets the function be a generator, ``AWS_IAM`` in only those
+    who sign and may invoke it."""
 
     waits_seconds: ClassVar[float] = limits.MAXIMUM_TIMEOUT_SECONDS
 
+    auth_type: UrlAuthType = "NONE"
     invoke_mode: InvokeMode = "BUFFERED"
     cors: Cors | None = None
+
+    @property
+    def is_signed(self) -> bool:
+        return self.auth_type == "AWS_IAM"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -222,8 +222,11 @@ class FunctionUrlRequest(HttpRequest):
         context = super()._context(headers)
         prefix = first_label(self.domain)
         return context | {
-            "accountId": "anonymous", "apiId": prefix, "domainName": self.domain, "domainPrefix": prefix,
-        }  # fmt: skip
+            "accountId": "anonymous" if self.authorizer is None else ACCOUNT_ID,
+            "apiId": prefix,
+            "domainName": self.domain,
+            "domainPrefix": prefix,
+        }
 
 
 def first_label(host: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from eventflow.errors import ConfigurationError, Problem
+from eventflow.model.http import FunctionUrl
 from eventflow.model.permissions import AuthType
 from eventflow.run.adapters import Adapters, WrapAdapter
 from eventflow.run.edges import open_edges
@@ -145,11 +146,15 @@ async def run_plan(plan: Plan, options: RunOptions, *, stop: StopSignal, on_star
 
 def _gate(plan: Plan, options: RunOptions) -> Gate | None:
     """Raises ConfigurationError if requests have to be signed, and nobody could."""
-    if not options.invoke_api or options.invoke_auth_type is AuthType.NONE:
+    if options.invoke_auth_type is AuthType.NONE or not (options.invoke_api or _has_signed_urls(plan)):
         return None
     from eventflow.run.protection import open_gate
 
     return open_gate(plan, SystemClock())
+
+
+def _has_signed_urls(plan: Plan) -> bool:
+    return any(isinstance(route.source, FunctionUrl) and route.source.is_signed for route in plan.routes)
 
 
 async def _serve(

@@ -669,6 +669,17 @@ def test_a_function_url_is_open_and_buffered_and_that_is_told() -> None:
     assert "cannot stream: responses go out whole" in said(called())
 
 
+def test_a_function_url_of_callers_that_sign_is_closed_and_what_they_need_is_told() -> None:
+    @on_function_url(auth_type="AWS_IAM")
+    async def orders(event: dict[str, Any]) -> None: ...
+
+    found = exported(orders)
+    config = found.document["Resources"]["OrdersFunction"]["Properties"]["FunctionUrlConfig"]
+    assert config == {"AuthType": "AWS_IAM", "InvokeMode": "BUFFERED"}
+    assert "identities need lambda:InvokeFunctionUrl on it" in said(found)
+    assert "anyone may call" not in said(found)
+
+
 def test_a_websocket_api_has_its_routes_its_authorizer_and_its_stage() -> None:
     made = called().document["Resources"]
     api = {"Ref": "WebSocketApi"}

@@ -158,6 +158,7 @@ def test_what_is_set_of_http_is_shown() -> None:
 
     [described] = describe(App([chat]).freeze(Environment()))
     assert described.triggers[0].settings == (
+        Setting("auth_type", "NONE", "eventflow"),
         Setting("invoke_mode", "RESPONSE_STREAM", "eventflow"),
         Setting("cors", "allow_origins=* max_age_seconds=5", "eventflow"),
     )

@@ -43,8 +43,8 @@ class HttpApp:
     ``accept`` takes asynchronous invocations: :meth:`EventPath.accept`. ``readiness`` tells the problem of each
     part that has one. ``endpoints`` are those of sources, by path; ``callers`` calls functions for some of them.
     ``invoke_api`` (with the management API of WebSocket connections) and ``admin`` say whether those are served here; a
-    user's own route with the very path of an admin page wins over it. ``gate`` lets in whom those APIs may serve:
-    whoever reaches the port, if ``None``.
+    user's own route with the very path of an admin page wins over it. ``gate`` lets in whom those APIs and
+    signed function URLs may serve: whoever reaches the port, if ``None``.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class HttpApp:
         self._abandoned = False
         self._callers = callers
         self._next_request_id = request_ids()
-        self._routes = Routes(plan, functions, clock)
+        self._routes = Routes(plan, functions, clock, gate=gate)
         self._invoke_api = _invoke_api(InvokeApi(plan.environment, functions, accept, clock), gate, plan)
         self._prefixes: tuple[str, ...] = PREFIXES if invoke_api else ()
         self._connections: ConnectionsApi | None = None

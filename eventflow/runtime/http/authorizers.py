@@ -8,7 +8,7 @@ import logging
 import re
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from eventflow.model.authorizers import (
     HTTP_REQUEST,
@@ -77,7 +77,10 @@ def refusals(route: RoutePlan) -> tuple[Answer, ...]:
 
 
 class Gate(ABC):
-    """Stands in front of a route."""
+    """Stands in front of a route. One that ``needs_body`` looks at whole requests; to the others, the body of a
+    request that may not go on is nobody's business."""
+
+    needs_body: ClassVar[bool] = False
 
     @abstractmethod
     async def admit(self, request: HttpRequest) -> Answer | None:

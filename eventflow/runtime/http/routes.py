@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from eventflow.runtime.http.asgi import Header, Receive, Scope
     from eventflow.runtime.http.authorizers import Gate
     from eventflow.runtime.http.flavours import Flavour
+    from eventflow.runtime.http.gate import Gate as CallersGate
     from eventflow.runtime.http.streaming import StreamedAnswer
     from eventflow.runtime.invoker import Entry
 
@@ -64,7 +65,8 @@ class _Target(NamedTuple):
 class Routes:
     """Answers requests with the functions of an app."""
 
-    def __init__(self, plan: Plan, functions: Functions, clock: Clock) -> None:
+    def __init__(self, plan: Plan, functions: Functions, clock: Clock, *, gate: CallersGate | None = None) -> None:
+        """``gate`` tells who may call function URLs whose callers sign: everybody, if ``None``."""
         targets = []
         gates = Gates(functions, plan.environment, clock)
         for route in plan.routes:
@@ -81,7 +83,7 @@ class Routes:
                 slow,
                 route.endpoint.is_stream,
                 _cors(route, plan),
-                gates.of(route),
+                gates.of(route) if gate is None else _url_gate(route, gate) or gates.of(route),
             )
             targets.append((route.source, function.name, target))
         self._router: Router[_Target] = Router(targets)
@@ -122,8 +124,9 @@ class Routes:
         target = match.target
         assert target.cors is not None
         sharing = Sharing(target.cors, method, scope["headers"])
-        # An authorizer before everything that is left sees preflights too, as on AWS.
-        preflight = None if match.route_key.is_default and target.gate is not None else sharing.preflight()
+        # An authorizer before everything that is left sees preflights too, as on AWS; IAM does not.
+        asked = match.route_key.is_default and target.gate is not None and not target.gate.needs_body
+        preflight = None if asked else sharing.preflight()
         return preflight or _shared(await self._answer(match, method, path, scope, receive, request_id), sharing)
 
     async def _refuse(self, flavour: Flavour, method: str, scope: Scope) -> Answer:
@@ -143,7 +146,8 @@ class Routes:
         if header_bytes + len(method) + len(path) + len(query) + _REQUEST_LINE_EXTRAS > flavour.head_bytes:
             return flavour.head_too_large
         body = b""
-        if declared and target.gate is None:
+        gate = target.gate
+        if declared and (gate is None or gate.needs_body):
             try:
                 body = await read_body(receive, declared, limit=flavour.body_bytes)
             except BodyTooLargeError:
@@ -162,14 +166,15 @@ class Routes:
             request_id=request_id,
             time=self._clock.time(),
         )
-        if target.gate is not None:
-            refusal = await target.gate.admit(request)
+        if gate is not None:
+            refusal = await gate.admit(request)
             if refusal is not None:
-                return refusal  # its body is nobody's business
-            try:
-                request.body = await read_body(receive, declared, limit=flavour.body_bytes)
-            except BodyTooLargeError:
-                return flavour.body_too_large
+                return refusal
+            if not gate.needs_body:
+                try:
+                    request.body = await read_body(receive, declared, limit=flavour.body_bytes)
+                except BodyTooLargeError:
+                    return flavour.body_too_large
         if len(request.body) > flavour.measured_bytes:
             refusal = flavour.refusal(request)
             if refusal is not None:
@@ -184,6 +189,14 @@ class Routes:
             return _answer_value(outcome.value, target, request)
         _report(outcome, target, request)
         return _answer(outcome, target, request)
+
+
+def _url_gate(route: RoutePlan, gate: CallersGate) -> Gate | None:
+    if not isinstance(route.source, FunctionUrl) or not route.source.is_signed:
+        return None
+    from eventflow.runtime.http.signed_urls import SignedUrlGate  # few apps have one
+
+    return SignedUrlGate(gate, route.endpoint.function.name)
 
 
 def _cors(route: RoutePlan, plan: Plan) -> Cors | None:

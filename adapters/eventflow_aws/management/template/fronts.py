@@ -53,11 +53,16 @@ def rest(part: FunctionPart) -> Event:
 def function_url(part: FunctionPart) -> None:
     url = part.trigger.http
     assert isinstance(url, FunctionUrl)
-    config: dict[str, Any] = {"AuthType": "NONE", "InvokeMode": "BUFFERED"}
+    config: dict[str, Any] = {"AuthType": url.auth_type, "InvokeMode": "BUFFERED"}
     if url.cors is not None:
         config["Cors"] = cors_properties(url.cors, credentials="AllowCredentials")
     part.properties["FunctionUrlConfig"] = config
-    part.remark("anyone may call its URL, as here: AuthType NONE")
+    if url.is_signed:
+        part.remark(
+            "identities need lambda:InvokeFunctionUrl on it; of other accounts, its policy has to name them, too"
+        )
+    else:
+        part.remark("anyone may call its URL, as here: AuthType NONE")
     if url.invoke_mode != "BUFFERED":
         part.remark("Lambda's Python runtime cannot stream: responses go out whole, 6 MB at most")
     part.resources.outputs[f"{part.function_id}Url"] = {"Value": get_att(f"{part.function_id}Url", "FunctionUrl")}
