@@ -22,7 +22,7 @@ from eventflow_mongodb import MongodbAdapter
 from tests.contract.embedded import WallClock
 from tests.servers.server import Server
 
-LEASE_SECONDS: Final = 6
+LEASE_SECONDS: Final = 20
 PATIENCE_SECONDS: Final = 40
 CAPABILITIES: Final = frozenset({Capability.STARTING_TIMESTAMP, Capability.LONG_WAITS})
 
