@@ -12,7 +12,7 @@ import anyio
 
 from eventflow.errors import DataDirectoryError
 from eventflow_local.group_commit import Call, Commits, Lane
-from eventflow_local.listening import Listener
+from eventflow_local.listening import Listener, Listeners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ class Database:
         self._connection = connection
         self._executor = executor
         self._commits = Commits(connection, self._resource, executor)
-        self._listeners: dict[str, set[Listener]] = {}
+        self._listeners = Listeners(self._watch)
         self._watcher: asyncio.TimerHandle | None = None
         self._seen_version = _data_version(connection)
 
@@ -99,12 +99,11 @@ class Database:
 
     def notify(self, channel: str) -> None:
         """Wake those of this process that wait for ``channel``. Call it after ``run``."""
-        for listener in self._listeners.get(channel, ()):
-            listener.wake()
+        self._listeners.wake(channel)
 
     def listen(self, channel: str) -> Listener:
         """A context manager that hears every change of ``channel``; see Listener."""
-        return Listener(self, channel)
+        return Listener(self._listeners, channel)
 
     async def wait(self, channel: str, *, timeout_seconds: float) -> None:
         """Return on ``notify``, on a change made by another process, or after the timeout.
@@ -126,23 +125,14 @@ class Database:
         if self._executor is not None:
             self._executor.shutdown()
 
-    def add_listener(self, channel: str, listener: Listener) -> None:
-        self._listeners.setdefault(channel, set()).add(listener)
-
-    def remove_listener(self, channel: str, listener: Listener) -> None:
-        listeners = self._listeners[channel]
-        listeners.discard(listener)
-        if not listeners:
-            del self._listeners[channel]
-
-    def watch(self) -> None:
+    def _watch(self) -> None:
         """Look for other processes' changes from now on, until nobody waits any more."""
         if self.path is not None and self._watcher is None and not self._commits.closed:
             self._watcher = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._look_for_changes)
 
     def _look_for_changes(self) -> None:
         self._watcher = None
-        if not any(listener.waiting for listener in self._all_listeners()):
+        if not self._listeners.waiting:
             return
         if self._commits.busy:  # the thread has the connection: it looks on the way
             look = Call(_data_version, asyncio.get_running_loop().create_future())
@@ -150,7 +140,7 @@ class Database:
             self._commits.submit(look)
         else:
             self._wake_if_changed(_data_version(self._connection))
-        self.watch()
+        self._watch()
 
     def _compare(self, version: asyncio.Future[int]) -> None:
         if version.exception() is None:  # otherwise those who wait meet the same error themselves
@@ -159,11 +149,7 @@ class Database:
     def _wake_if_changed(self, version: int) -> None:
         if version != self._seen_version:
             self._seen_version = version
-            for listener in self._all_listeners():
-                listener.wake()
-
-    def _all_listeners(self) -> list[Listener]:
-        return [listener for group in self._listeners.values() for listener in group]
+            self._listeners.wake_all()
 
     def _undo(self, done: Call[T], undo: Callable[[sqlite3.Connection, T], object]) -> None:
         """Calls run in the order they came, so by then the work of ``done`` has run."""
@@ -179,8 +165,7 @@ class Database:
     def _undone(self, future: asyncio.Future[None]) -> None:
         if (error := future.exception()) is not None:
             _log.error("%s: the work of a cancelled caller could not be undone", self._resource, exc_info=error)
-        for listener in self._all_listeners():
-            listener.wake()
+        self._listeners.wake_all()
 
 
 def _data_version(connection: sqlite3.Connection) -> int:
