@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 
 from eventflow.model import limits
 from eventflow.runtime.http.answers import WHOLE_RESPONSE, message
+from eventflow.runtime.http.patience import PATIENCE
 from eventflow.runtime.http.routes import HEAD_TOO_LARGE, REQUEST_TIMEOUT
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from eventflow.runtime.http.answers import Answer
     from eventflow.runtime.http.asgi import Header, ServedApp
+    from eventflow.runtime.http.patience import Patience
     from eventflow.runtime.stopping import StopSignal
 
 MAXIMUM_HEAD_BYTES: Final = 65_536
@@ -52,22 +54,6 @@ _HTTP_431: Final = _last_words(HEAD_TOO_LARGE)
 _HANDSHAKE_HEADERS: Final = 120
 _HANDSHAKE_LINE_BYTES: Final = 8_000
 """What the WebSocket library reads (128 headers of 8,192 bytes), less what separates them."""
-
-
-class Patience(NamedTuple):
-    """How many seconds the server waits for a client. Nobody waits for one while a function runs."""
-
-    idle_seconds: float = 75.0
-    """For the next request. Longer than the 60 s of common load balancers, which would meet closed connections."""
-    head_seconds: float = 30.0
-    """For a request's line and headers, from their first byte."""
-    body_seconds: float = 300.0
-    """For a request's body."""
-    unread_seconds: float = 60.0
-    """For the client to read anything of what was sent."""
-
-
-PATIENCE: Final = Patience()
 
 
 class _Wait(NamedTuple):

@@ -13,7 +13,7 @@ from eventflow.runtime.http.websocket_session import LOST
 if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
-    from eventflow.runtime.http.listener import Patience
+    from eventflow.runtime.http.patience import Patience
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):

@@ -15,7 +15,8 @@ import pytest
 
 from eventflow import WebSocketEvent, on_websocket
 from eventflow.runtime.http.asgi import Message, Receive, Scope, Send, ServedApp
-from eventflow.runtime.http.listener import PATIENCE, Listener, Patience
+from eventflow.runtime.http.listener import Listener
+from eventflow.runtime.http.patience import PATIENCE, Patience
 from eventflow.runtime.stopping import StopSignal
 from eventflow.triggers.function import function
 from eventflow.triggers.http import on_http
