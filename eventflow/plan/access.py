@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.errors import Problem
 from eventflow.model.permissions import AccessKey, Permission, is_service
-from eventflow.plan.environment import KEY_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -45,14 +44,13 @@ def permissions(tables: list[Mapping[str, Any]]) -> tuple[Permission, ...]:
     return tuple(Permission(**table) for table in tables)
 
 
-def key_of_variables(variables: Mapping[str, str], *, account_id: str) -> AccessKey:
+def key_of_variables(key_id: str, *, account_id: str) -> AccessKey:
     """The key that variables alone make: it acts for the whole account."""
-    return AccessKey(id=variables[KEY_VARIABLE], principal=f"arn:aws:iam::{account_id}:root", of_variables=True)
+    return AccessKey(id=key_id, principal=f"arn:aws:iam::{account_id}:root", of_variables=True)
 
 
-def variable_problems(variables: Mapping[str, str], *, known: Collection[str]) -> Iterator[Problem]:
+def variable_problems(key_id: str, where: str, *, known: Collection[str]) -> Iterator[Problem]:
     """What is wrong with that key, beside the ``known`` ones of the tables."""
-    where, key_id = f"environment variable {KEY_VARIABLE}", variables[KEY_VARIABLE]
     if not _KEY_ID.fullmatch(key_id):
         yield Problem(where=where, message="is not an access key's id", hint="letters, digits and _")
     elif key_id in known:

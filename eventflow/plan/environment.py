@@ -156,16 +156,17 @@ def load_environment(
     region = next((variables[key] for key in REGION_VARIABLES if variables.get(key)), None)
     stated = {"region": region} if region else {}
     environment = _environment(name, {**stated, **table, **overrides}, where, overrides)
-    return _with_key_of_variables(environment, variables) if variables.get(KEY_VARIABLE) else environment
+    key_id = variables.get(KEY_VARIABLE)
+    return _with_key_of_variables(environment, key_id) if key_id else environment
 
 
-def _with_key_of_variables(environment: Environment, variables: Mapping[str, str]) -> Environment:
+def _with_key_of_variables(environment: Environment, key_id: str) -> Environment:
     from eventflow.plan import access  # few environments say who may call
 
-    problems = [*access.variable_problems(variables, known={caller.id for caller in environment.callers})]
-    if problems:
+    known = {caller.id for caller in environment.callers}
+    if problems := list(access.variable_problems(key_id, f"environment variable {KEY_VARIABLE}", known=known)):
         raise ConfigurationError(problems)
-    key = access.key_of_variables(variables, account_id=environment.account_id)
+    key = access.key_of_variables(key_id, account_id=environment.account_id)
     return replace(environment, callers=(*environment.callers, key))
 
 
