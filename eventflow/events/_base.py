@@ -14,7 +14,7 @@ from eventflow.events._payload import PayloadReader, parse
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from eventflow.events._codec import UserData
+    from eventflow.events._payload import UserData
 
 PayloadT = TypeVar("PayloadT", default=Any)
 

@@ -8,13 +8,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eventflow.events._base import EventModel
+    from eventflow.events._payload import UserData
     from eventflow.model.destinations import Service
     from eventflow.model.filtering import FilterRules, FilterView
     from eventflow.model.json import JsonObject
     from eventflow.model.records import QueueRecord, SourceIdentity, StreamRecord
-
-UserData: TypeAlias = "str | bytes | dict[str, Any] | list[Any] | None"
-"""The user's own data inside an event: text or bytes still to be parsed, or a JSON value already decoded."""
 
 RecordT = TypeVar("RecordT", "QueueRecord", "StreamRecord")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeAlias, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -13,7 +13,8 @@ from eventflow.errors import EventValidationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from eventflow.events._codec import UserData
+UserData: TypeAlias = "str | bytes | dict[str, Any] | list[Any] | None"
+"""The user's own data inside an event: text or bytes still to be parsed, or a JSON value already decoded."""
 
 
 def parse(data: UserData) -> Any:

@@ -14,7 +14,7 @@ from eventflow.events._wire import decode_base64
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from eventflow.events._codec import UserData
+    from eventflow.events._payload import UserData
     from eventflow.model.json import JsonObject
 
 

@@ -20,7 +20,7 @@ from eventflow.events._wire import first_record
 from eventflow.model.destinations import Service
 
 if TYPE_CHECKING:
-    from eventflow.events._codec import UserData
+    from eventflow.events._payload import UserData
     from eventflow.model.json import JsonObject
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from eventflow.events._base import EventModel
-    from eventflow.events._codec import UserData
+    from eventflow.events._payload import UserData
     from eventflow.model.json import JsonObject
 
 

@@ -15,7 +15,7 @@ from eventflow.model.destinations import Service
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eventflow.events._codec import UserData
+    from eventflow.events._payload import UserData
     from eventflow.model.json import JsonObject
 
 

@@ -15,7 +15,7 @@ from eventflow.events._wire import iso_seconds
 from eventflow.model.destinations import Service
 
 if TYPE_CHECKING:
-    from eventflow.events._codec import UserData
+    from eventflow.events._payload import UserData
     from eventflow.model.json import JsonObject
 
 _SOURCES: Final = ("aws.events", "aws.scheduler")

@@ -16,7 +16,7 @@ from eventflow.model.invocation import iso_milliseconds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eventflow.events._codec import UserData
+    from eventflow.events._payload import UserData
     from eventflow.model.json import JsonObject
 
 

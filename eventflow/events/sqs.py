@@ -17,7 +17,7 @@ from eventflow.model.records import QueueRecord
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eventflow.events._codec import UserData
+    from eventflow.events._payload import UserData
     from eventflow.model.json import JsonObject
     from eventflow.model.records import SourceIdentity
 

@@ -27,7 +27,7 @@ from eventflow.model.destinations import Service
 
 if TYPE_CHECKING:
     from eventflow.events._base import EventModel
-    from eventflow.events._codec import UserData
+    from eventflow.events._payload import UserData
     from eventflow.model.json import JsonObject
 
 
