@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from eventflow.model.http import PayloadFormatVersion
+    from eventflow.model.payload_formats import PayloadFormatVersion
 
 RestAuthorizerType: TypeAlias = Literal["TOKEN", "REQUEST"]
 REST_AUTHORIZER_TYPES: Final = ("TOKEN", "REQUEST")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from eventflow.model import limits
 
 if TYPE_CHECKING:
     from eventflow.model.destinations import Destination
     from eventflow.model.documentation import Documentation
+    from eventflow.model.handler import Handler
     from eventflow.model.trigger import Trigger
-
-Handler: TypeAlias = Callable[..., Any]
-"""The user's callable: ``def`` or ``async def``, with the parameters its annotations ask for."""
 
 Isolation: TypeAlias = Literal["none", "process"]
 

@@ -10,10 +10,8 @@ from eventflow.model import limits
 if TYPE_CHECKING:
     from eventflow.model.authorizers import JwtAuthorizer
     from eventflow.model.cors import Cors
-    from eventflow.model.function import Handler
-
-PayloadFormatVersion: TypeAlias = Literal["2.0", "1.0"]
-PAYLOAD_FORMAT_VERSIONS: Final = ("2.0", "1.0")
+    from eventflow.model.handler import Handler
+    from eventflow.model.payload_formats import PayloadFormatVersion
 
 InvokeMode: TypeAlias = Literal["BUFFERED", "RESPONSE_STREAM"]
 INVOKE_MODES: Final = ("BUFFERED", "RESPONSE_STREAM")

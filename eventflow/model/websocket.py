@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eventflow.model.function import Handler
+    from eventflow.model.handler import Handler
 
 CONNECT: Final = "$connect"
 DISCONNECT: Final = "$disconnect"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from eventflow.model.authorizers import LambdaAuthorizer
-    from eventflow.model.function import Handler
+    from eventflow.model.handler import Handler
     from eventflow.plan.plan import FunctionPlan, RoutePlan, WebSocketPlan
 
 

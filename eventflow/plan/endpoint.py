@@ -21,7 +21,8 @@ from eventflow.events._base import EventModel
 from eventflow.model.context import Context
 
 if TYPE_CHECKING:
-    from eventflow.model.function import FunctionDefinition, Handler
+    from eventflow.model.function import FunctionDefinition
+    from eventflow.model.handler import Handler
     from eventflow.model.trigger import Trigger
 
 Getter: TypeAlias = Callable[[Any], Any]

@@ -22,7 +22,7 @@ from eventflow.model.authorizers import (
     WebSocketAuthorizer,
 )
 from eventflow.model.destinations import Service
-from eventflow.model.http import PAYLOAD_FORMAT_VERSIONS
+from eventflow.model.payload_formats import PAYLOAD_FORMAT_VERSIONS
 from eventflow.model.trigger import InvocationModel, Trigger
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from eventflow.errors import Problem
     from eventflow.model.authorizers import LambdaAuthorizer, RestAuthorizerType
-    from eventflow.model.http import PayloadFormatVersion
+    from eventflow.model.payload_formats import PayloadFormatVersion
 
 _LONGEST_TTL_SECONDS = 3_600
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from eventflow.model.authorizers import JwtAuthorizer
 from eventflow.model.destinations import Service
-from eventflow.model.http import PAYLOAD_FORMAT_VERSIONS, HttpApiRoute
+from eventflow.model.http import HttpApiRoute
+from eventflow.model.payload_formats import PAYLOAD_FORMAT_VERSIONS
 from eventflow.model.trigger import InvocationModel, Invoker, Trigger
 from eventflow.triggers._checks import Checker
 from eventflow.triggers._marks import F, mark_with_trigger
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from eventflow.errors import Problem
-    from eventflow.model.function import Handler
-    from eventflow.model.http import PayloadFormatVersion
+    from eventflow.model.handler import Handler
+    from eventflow.model.payload_formats import PayloadFormatVersion
 
 _ISSUER: Final = re.compile(r"https://[^\s?#]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/[^\s?#]*)?")
 

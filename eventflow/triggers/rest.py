@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from eventflow.errors import Problem
-    from eventflow.model.function import Handler
+    from eventflow.model.handler import Handler
 
 _PARAMETER: Final = re.compile(r"\{[^}]*\}")
 _MEDIA_TYPE: Final = re.compile(r"\*/\*|[A-Za-z0-9!#$&^_.+-]+/(\*|[A-Za-z0-9!#$&^_.+-]+)")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from eventflow.errors import Problem
-    from eventflow.model.function import Handler
+    from eventflow.model.handler import Handler
     from eventflow.model.json import JsonObject
 
 _LONGEST_KEY = 128

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from eventflow.model.authorizers import LambdaAuthorizer
     from eventflow.model.cors import Cors
     from eventflow.model.deployment import Deployment
-    from eventflow.model.function import FunctionDefinition, Handler
+    from eventflow.model.function import FunctionDefinition
+    from eventflow.model.handler import Handler
     from eventflow_aws.management.template.resources import Resources
 
     Properties = dict[str, Any]

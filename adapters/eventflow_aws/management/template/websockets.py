@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eventflow_aws.management.template.values import arn, get_att, ref, sub
 
 if TYPE_CHECKING:
-    from eventflow.model.function import Handler
+    from eventflow.model.handler import Handler
     from eventflow_aws.management.template.part import FunctionPart
     from eventflow_aws.management.template.values import Value
 
