@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from eventflow_aws.background import Background
     from eventflow_aws.clients import Clients
     from eventflow_aws.names import Names
+    from eventflow_aws.notifications.http_topic import HttpTopic
     from eventflow_aws.notifications.hubs import NotificationHubs
-    from eventflow_aws.notifications.sns_http import HttpTopic
     from eventflow_aws.options import AwsOptions
     from eventflow_aws.streams.lease_table import LeaseTable
     from eventflow_aws.streams.read_limits import Pacers

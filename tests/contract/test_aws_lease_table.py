@@ -20,7 +20,7 @@ from eventflow.model.records import Checkpoint
 from eventflow_aws.clients import Clients
 from eventflow_aws.streams.lease_items import STATE_BESIDE_POSITION_BYTES, stored_state
 from eventflow_aws.streams.lease_requests import LeaseRequests
-from eventflow_aws.streams.lease_table import Grip, LeaseTable, open_lease_table
+from eventflow_aws.streams.lease_table import Grip, LeaseTable
 from eventflow_aws.streams.leases import Lease
 from eventflow_aws.streams.shards import BEGINNING, StartingPoint
 from tests.contract.aws_dynamodb import dynamodb_clients
@@ -93,7 +93,7 @@ async def test_the_environment_names_the_table(dynamodb_server: Server) -> None:
     physical = f"shop-{uuid4().hex}"
     resources = {"dynamodb:leases": physical}
     async with aws_adapter(dynamodb_server.endpoint_url, resources=resources, lease_table="leases") as adapter:
-        assert await open_lease_table(adapter._opened) is await open_lease_table(adapter._opened)
+        await adapter._opened.lease_table.ensure()
         tables = await (await clients_of(adapter).dynamodb()).list_tables(ExclusiveStartTableName=physical[:-1])
         assert physical in tables["TableNames"]
 

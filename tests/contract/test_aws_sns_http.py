@@ -29,8 +29,9 @@ from eventflow.runtime.http.server import listen, serve_http
 from eventflow.runtime.stopping import StopSignal
 from eventflow.triggers.sns import on_sns
 from eventflow_aws.certificates import check_validity, fetch_certificate
+from eventflow_aws.notifications.http_topic import HttpTopic
 from eventflow_aws.notifications.sns_events import TopicInterest
-from eventflow_aws.notifications.sns_http import HttpTopic, HttpTopicSource, confirm_subscription
+from eventflow_aws.notifications.sns_http import HttpTopicSource, confirm_subscription
 from eventflow_aws.notifications.sns_signatures import (
     Signatures,
     check_signature,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from eventflow.model.destinations import Service
-from eventflow.model.subscriptions import QueueSubscription
-
 if TYPE_CHECKING:
-    from eventflow_aws.environment import Environment
+    from collections.abc import Awaitable, Callable
+
+    from eventflow.ports import QueueSource
     from eventflow_aws.notifications.hub import NotificationHub
     from eventflow_aws.notifications.routes import Interest
 
@@ -21,17 +20,15 @@ class NotificationHubs:
         self._hubs: dict[str, NotificationHub] = {}
         self._lock = asyncio.Lock()
 
-    async def join(self, env: Environment, queue: str, interest: Interest) -> NotificationHub:
-        """The hub of a queue, given by its logical name, which from now on serves ``interest`` too.
+    async def join(self, open_queue: Callable[[], Awaitable[QueueSource]], interest: Interest) -> NotificationHub:
+        """The hub of a queue, which from now on serves ``interest`` too.
 
-        Raises ResourceNotFoundError, UnavailableError, AccessDeniedError; AdapterError if the hub cannot serve it.
+        Raises what ``open_queue`` raises, and AdapterError if the hub cannot serve it.
         """
         from eventflow_aws.notifications.hub import NotificationHub
-        from eventflow_aws.sqs.source import open_queue_source
 
         async with self._lock:
-            wanted = QueueSubscription(service=Service.SQS, name=queue, subscriber="notifications")
-            source = await open_queue_source(env, wanted)
+            source = await open_queue()
             hub = self._hubs.get(source.identity.arn)
             if hub is None:
                 hub = self._hubs[source.identity.arn] = NotificationHub(source)

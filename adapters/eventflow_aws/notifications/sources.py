@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from uuid import NAMESPACE_URL, uuid5
 
 from eventflow.errors import AdapterError
 from eventflow.model.destinations import Service
 from eventflow.model.records import SourceIdentity
-from eventflow.model.subscriptions import BucketNotification, BusRule, ScheduleRule, TopicSubscription
+from eventflow.model.subscriptions import (
+    BucketNotification,
+    BusRule,
+    QueueSubscription,
+    ScheduleRule,
+    TopicSubscription,
+)
 from eventflow.policy.patterns import EventPattern
 from eventflow.policy.schedules import parse_schedule
 from eventflow.policy.topics import TopicFilter
@@ -20,7 +27,7 @@ from eventflow_aws.notifications.sns_events import TopicInterest
 
 if TYPE_CHECKING:
     from eventflow.model.subscriptions import NotificationSubscription
-    from eventflow.ports import Deliver, NotificationSource
+    from eventflow.ports import Deliver, NotificationSource, QueueSource
     from eventflow_aws.environment import Environment
     from eventflow_aws.notifications.hub import NotificationHub
     from eventflow_aws.notifications.hubs import NotificationHubs
@@ -55,7 +62,13 @@ async def open_notification_source(env: Environment, subscription: NotificationS
         )
         raise AdapterError(resource, message)
     interest = await _interest(env, subscription)
-    return HubSource(env.hubs, await env.hubs.join(env, queue, interest), interest)
+    return HubSource(env.hubs, await env.hubs.join(partial(_open_queue, env, queue), interest), interest)
+
+
+async def _open_queue(env: Environment, name: str) -> QueueSource:
+    from eventflow_aws.sqs.source import open_queue_source  # topics that are pushed need no queue
+
+    return await open_queue_source(env, QueueSubscription(service=Service.SQS, name=name, subscriber="notifications"))
 
 
 class HubSource:

@@ -12,7 +12,6 @@ from eventflow.model.records import SourceIdentity
 from eventflow_aws.faults import translated
 from eventflow_aws.streams import read_limits
 from eventflow_aws.streams.dynamodb_shards import TIMESTAMP_SECONDS, TableRecords, TableShards
-from eventflow_aws.streams.lease_table import open_lease_table
 from eventflow_aws.streams.shard_ownership import ShardOwnership
 from eventflow_aws.streams.shard_reader import ShardReader, rounded_down
 from eventflow_aws.streams.shard_source import ShardSource
@@ -36,7 +35,7 @@ async def open_table_source(env: Environment, subscription: StreamSubscription) 
     arn, view_type = await table_stream(env, resource, subscription.view_type)
     client = await env.clients.dynamodbstreams()
     ownership = ShardOwnership(
-        await open_lease_table(env),
+        await env.lease_table.ensure(),
         TableShards(client, resource, arn),
         mapping=f"dynamodb:{env.names.plain(resource)}/{subscription.subscriber}",
         starting=subscription.mapping,

@@ -9,7 +9,6 @@ from eventflow_aws.faults import translated
 from eventflow_aws.names import Arn
 from eventflow_aws.streams import read_limits
 from eventflow_aws.streams.kinesis_shards import TIMESTAMP_SECONDS, KinesisRecords, KinesisShards
-from eventflow_aws.streams.lease_table import open_lease_table
 from eventflow_aws.streams.shard_ownership import ShardOwnership
 from eventflow_aws.streams.shard_reader import ShardReader, rounded_down
 from eventflow_aws.streams.shard_source import ShardSource
@@ -31,7 +30,7 @@ async def open_stream_source(env: Environment, subscription: StreamSubscription)
     arn = await stream_arn(env, client, resource)
     consumer_arn = env.options.enhanced_fan_out.get(subscription.name)
     ownership = ShardOwnership(
-        await open_lease_table(env),
+        await env.lease_table.ensure(),
         KinesisShards(client, resource, arn),
         mapping=f"kinesis:{env.names.plain(resource)}/{subscription.subscriber}",
         starting=subscription.mapping,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import anyio
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from eventflow.model.records import Position
     from eventflow_aws.clients import Clients
-    from eventflow_aws.environment import Environment
     from eventflow_aws.names import Names
     from eventflow_aws.options import AwsOptions
     from eventflow_aws.streams.lease_items import Item, StoredState
@@ -77,8 +76,8 @@ class LeaseTable:
         self._requests = requests
         self._opening = asyncio.Lock()
 
-    async def ensure(self) -> None:
-        """Make the table if it does not exist, and return once it can be used. Many processes may do so at once.
+    async def ensure(self) -> Self:
+        """Make the table if it does not exist, and return it once it can be used. Many processes may do so at once.
 
         Raises AccessDeniedError if it may not be made here, AdapterError if it is some other table.
         """
@@ -86,6 +85,7 @@ class LeaseTable:
             if not self._requests.found:
                 await self._make_usable()
                 self._requests.found = True
+        return self
 
     async def _make_usable(self) -> None:
         created = False
@@ -239,12 +239,6 @@ class LeaseTable:
         if parts or parts_before:
             return await self._requests.update_with_state(update, parts, parts_before=parts_before)
         return await self._requests.update(update) is not None
-
-
-async def open_lease_table(env: Environment) -> LeaseTable:
-    """The environment's lease table, made if it does not exist. Raises AccessDeniedError, UnavailableError."""
-    await env.lease_table.ensure()
-    return env.lease_table
 
 
 def lease_table(clients: Clients, names: Names, options: AwsOptions) -> LeaseTable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 import anyio
 
@@ -44,8 +45,9 @@ class PaperTable(CuttableTable):
         self._paper = paper
         self._delay_seconds = delay_seconds
 
-    async def ensure(self) -> None:
+    async def ensure(self) -> Self:
         await self._arrive()
+        return self
 
     async def read(self, mapping: str) -> Leases:
         await self._arrive()

@@ -16,8 +16,9 @@ from eventflow.model.subscriptions import TopicSubscription
 from eventflow.policy.topics import TopicFilter
 from eventflow.ports import PushRequest, PushResponse
 from eventflow.testing.virtual_time import VirtualClock
+from eventflow_aws.notifications.http_topic import HttpTopic
 from eventflow_aws.notifications.sns_events import TopicInterest
-from eventflow_aws.notifications.sns_http import HttpTopic, HttpTopicSource
+from eventflow_aws.notifications.sns_http import HttpTopicSource
 from eventflow_aws.notifications.sns_signatures import Signatures
 from tests.unit.aws.sns_signing import TOPIC, Signer, body, confirmation, notification
 
