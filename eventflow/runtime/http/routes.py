@@ -14,7 +14,7 @@ from eventflow.model.http import FunctionUrl, HttpApiRoute
 from eventflow.model.outcome import Outcome, Succeeded, Throttled
 from eventflow.policy.routes import Match
 from eventflow.runtime.http.answers import Answer, message
-from eventflow.runtime.http.authorizers import Gates
+from eventflow.runtime.http.authorizers.gates import Gates
 from eventflow.runtime.http.bodies import BodyTooLargeError, head_of, read_body
 from eventflow.runtime.http.cross_origin import Sharing
 from eventflow.runtime.http.flavours import HttpApi, flavour_of
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from eventflow.ports import Clock
     from eventflow.runtime.functions import Functions
     from eventflow.runtime.http.asgi import Header, Receive, Scope
-    from eventflow.runtime.http.authorizers import Gate
+    from eventflow.runtime.http.authorizers.route_gate import RouteGate
     from eventflow.runtime.http.flavours import Flavour
-    from eventflow.runtime.http.gate import Gate as CallersGate
+    from eventflow.runtime.http.gate import Gate
     from eventflow.runtime.http.streaming import StreamedAnswer
     from eventflow.runtime.invoker import Entry
 
@@ -59,13 +59,13 @@ class _Target(NamedTuple):
     slow: bool
     streams: bool
     cors: Cors | None
-    gate: Gate | None
+    gate: RouteGate | None
 
 
 class Routes:
     """Answers requests with the functions of an app."""
 
-    def __init__(self, plan: Plan, functions: Functions, clock: Clock, *, gate: CallersGate | None = None) -> None:
+    def __init__(self, plan: Plan, functions: Functions, clock: Clock, *, gate: Gate | None = None) -> None:
         """``gate`` tells who may call function URLs whose callers sign: everybody, if ``None``."""
         targets = []
         gates = Gates(functions, plan.environment, clock)
@@ -191,7 +191,7 @@ class Routes:
         return _answer(outcome, target, request)
 
 
-def _url_gate(route: RoutePlan, gate: CallersGate) -> Gate | None:
+def _url_gate(route: RoutePlan, gate: Gate) -> RouteGate | None:
     if not isinstance(route.source, FunctionUrl) or not route.source.is_signed:
         return None
     from eventflow.runtime.http.signed_urls import SignedUrlGate  # few apps have one

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any, Final
 from eventflow.errors import InvocationDeniedError, InvocationError, MissingAuthenticationTokenError
 from eventflow.policy.permissions import account_of
 from eventflow.runtime.http.answers import JSON, Answer
-from eventflow.runtime.http.authorizers import Gate
+from eventflow.runtime.http.authorizers.route_gate import RouteGate
 from eventflow.runtime.marshal import marshal_compact
 
 if TYPE_CHECKING:
     from eventflow.model.permissions import AccessKey
     from eventflow.plan.http_request import HttpRequest
-    from eventflow.runtime.http.gate import Gate as CallersGate
+    from eventflow.runtime.http.gate import Gate
 
 _log = logging.getLogger(__name__)
 
 _FORBIDDEN: Final = (InvocationDeniedError, MissingAuthenticationTokenError)
 
 
-class SignedUrlGate(Gate):
+class SignedUrlGate(RouteGate):
     """Lets those in whom the Invoke API would let invoke the function, by a signature over the request's body, too."""
 
     needs_body = True
 
-    def __init__(self, gate: CallersGate, function_name: str) -> None:
+    def __init__(self, gate: Gate, function_name: str) -> None:
         self._gate = gate
         self._function_name = function_name
 

@@ -21,7 +21,7 @@ from eventflow.model.websocket import CONNECT, DEFAULT, DISCONNECT, RESERVED
 from eventflow.plan.websocket_events import Handshake
 from eventflow.policy.route_selection import Selection
 from eventflow.runtime.http.answers import Answer, message
-from eventflow.runtime.http.authorizers import Gates
+from eventflow.runtime.http.authorizers.gates import Gates
 from eventflow.runtime.http.bodies import head_of
 from eventflow.runtime.http.proxy_results import rest_answer
 from eventflow.runtime.http.websocket_session import LOST, NO_BINARY, End, Session, as_message

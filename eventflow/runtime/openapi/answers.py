@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from eventflow.model.http import FunctionUrl, LoadBalancerRule
-from eventflow.runtime.http.authorizers import refusals
+from eventflow.runtime.http.authorizers.refusals import refusals
 from eventflow.runtime.http.flavours import HttpApi
 from eventflow.runtime.openapi.results import ANY_TYPE, JSON_TYPE
 

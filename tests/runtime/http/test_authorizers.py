@@ -26,7 +26,7 @@ from eventflow import (
     rest_authorizer,
 )
 from eventflow.events import recognise
-from eventflow.runtime.http.authorizers import MAXIMUM_KEPT
+from eventflow.runtime.http.authorizers.lambda_gate import MAXIMUM_KEPT
 from tests.runtime.http.harness import Reply, Running, running
 
 TOKEN = {"authorization": "secret"}

@@ -15,7 +15,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from eventflow import App, ConfigurationError, Environment, jwt_authorizer, on_http, on_rest
-from eventflow.runtime.http.jwt_keys import (
+from eventflow.runtime.http.authorizers.jwt_keys import (
     KEPT_SECONDS,
     MAXIMUM_DOCUMENT_BYTES,
     REFRESH_SECONDS,

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 from eventflow.model.authorizers import WEBSOCKET_REQUEST
 from eventflow.plan.websocket_events import Handshake
-from eventflow.runtime.http.authorizers import REST_UNAUTHORIZED, Identity, LambdaGate, rest_verdict, verdict_answer
+from eventflow.runtime.http.authorizers.identity import Identity
+from eventflow.runtime.http.authorizers.lambda_gate import LambdaGate
+from eventflow.runtime.http.authorizers.refusals import REST_UNAUTHORIZED
+from eventflow.runtime.http.authorizers.rest_gate import rest_verdict, verdict_answer
 
 if TYPE_CHECKING:
     from eventflow.model.authorizers import WebSocketAuthorizer

@@ -1,0 +1,1 @@
+"""Asking authorizers before functions."""
