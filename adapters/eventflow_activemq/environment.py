@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from eventflow.model.destinations import Service
 from eventflow.model.message_queues import QueueAddress
+from eventflow.model.partitions import partition_of
 
 if TYPE_CHECKING:
     from eventflow.ports import AdapterSettings, Clock
@@ -36,7 +37,7 @@ class Environment(NamedTuple):
     def broker_arn(self) -> str:
         """The broker's ARN; of one that is not Amazon's, one that looks alike."""
         return self.options.broker_arn or (
-            f"arn:aws:mq:{self.settings.region}:{self.settings.account_id}:broker:activemq:b-self-managed"
+            f"arn:{partition_of(self.region)}:mq:{self.region}:{self.settings.account_id}:broker:activemq:b-self-managed"
         )
 
     def queue(self, name: str) -> str:

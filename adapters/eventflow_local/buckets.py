@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.errors import InvalidMessageError
+from eventflow.model.partitions import partition_of
 from eventflow.model.records import SourceIdentity
 from eventflow_local.alongside import alongside
 from eventflow_local.bucket_index import BucketIndex, check_bucket_name, check_key
@@ -92,7 +93,7 @@ def _index(settings: AdapterSettings, bucket: str) -> BucketIndex:
 
 
 def _identity(settings: AdapterSettings, bucket: str) -> SourceIdentity:
-    return SourceIdentity(arn=f"arn:aws:s3:::{bucket}", region=settings.region, extras={})
+    return SourceIdentity(arn=f"arn:{partition_of(settings.region)}:s3:::{bucket}", region=settings.region, extras={})
 
 
 class BucketSource:
@@ -129,7 +130,7 @@ class BucketSink:
     step, so the watcher that sees the file as well adds no second event."""
 
     def __init__(self, database: Database, index: BucketIndex, objects: MemoryObjects | FileObjects) -> None:
-        self.arn = f"arn:aws:s3:::{index.name}"
+        self.arn = f"arn:{partition_of(index.region)}:s3:::{index.name}"
         self._resource = f"s3:{index.name}"
         self._database = database
         self._index = index

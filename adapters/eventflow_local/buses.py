@@ -10,6 +10,7 @@ from uuid import uuid4
 from eventflow.errors import InvalidMessageError
 from eventflow.events.eventbridge import eventbridge_wire_event
 from eventflow.model import limits
+from eventflow.model.partitions import partition_of
 from eventflow.model.records import SourceIdentity
 from eventflow.model.subscriptions import BusRule
 from eventflow.policy.patterns import EventPattern
@@ -29,7 +30,7 @@ MAXIMUM_SOURCE_CHARACTERS: Final = 256
 
 
 def bus_arn(settings: AdapterSettings, name: str) -> str:
-    return f"arn:aws:events:{settings.region}:{settings.account_id}:event-bus/{name}"
+    return f"arn:{partition_of(settings.region)}:events:{settings.region}:{settings.account_id}:event-bus/{name}"
 
 
 async def open_bus_source(

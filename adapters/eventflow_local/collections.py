@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from eventflow.errors import ConfigurationError, InvalidMessageError, Problem
 from eventflow.events.documentdb import CHANGES
 from eventflow.model.documentdb import ChangeSubscription, CollectionAddress, FullDocument
+from eventflow.model.partitions import partition_of
 from eventflow.model.records import SourceIdentity, StreamRecord
 from eventflow_local import logs
 from eventflow_local.log_source import Log, LogSource
@@ -44,7 +45,7 @@ _TOKEN_PREFIX: Final = "01"
 
 
 def cluster_arn(settings: AdapterSettings) -> str:
-    return f"arn:aws:rds:{settings.region}:{settings.account_id}:cluster:local"
+    return f"arn:{partition_of(settings.region)}:rds:{settings.region}:{settings.account_id}:cluster:local"
 
 
 async def open_change_source(

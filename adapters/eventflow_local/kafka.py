@@ -17,6 +17,7 @@ import anyio
 
 from eventflow.errors import ConfigurationError, InvalidMessageError, Problem
 from eventflow.model.kafka import topics_of
+from eventflow.model.partitions import partition_of
 from eventflow.model.records import SourceIdentity, StreamRecord
 from eventflow_local import logs
 from eventflow_local.alongside import alongside
@@ -78,7 +79,8 @@ def _log(topic: str) -> Log:
 
 
 def cluster_arn(settings: AdapterSettings) -> str:
-    return f"arn:aws:kafka:{settings.region}:{settings.account_id}:cluster/local/00000000-0000-0000-0000-000000000000-1"
+    place = f"{partition_of(settings.region)}:kafka:{settings.region}:{settings.account_id}"
+    return f"arn:{place}:cluster/local/00000000-0000-0000-0000-000000000000-1"
 
 
 async def ensure_topic(database: Database, topic: str, *, partition_count: int) -> None:

@@ -16,6 +16,7 @@ from eventflow.events.activemq import message_headers
 from eventflow.events.rabbitmq import QUEUE, basic_properties
 from eventflow.model.destinations import Service
 from eventflow.model.message_queues import QueueAddress
+from eventflow.model.partitions import partition_of
 from eventflow.model.records import QueueRecord
 from eventflow_local.queue_engine import Delivery, NewMessage, Queue
 from eventflow_local.queues import LocalQueueSink, LocalQueueSource
@@ -46,7 +47,7 @@ def message_queue_named(
     to_record = _rabbitmq_record if service is Service.RABBITMQ else _activemq_record
     return Queue(
         name=f"{service}:{name}",
-        arn=f"arn:aws:mq:{settings.region}:{settings.account_id}:broker:{service}:b-local",
+        arn=f"arn:{partition_of(settings.region)}:mq:{settings.region}:{settings.account_id}:broker:{service}:b-local",
         options=rules,
         to_record=partial(to_record, address),
     )

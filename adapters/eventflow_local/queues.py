@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from anyio import lowlevel
 
 from eventflow.errors import ConfigurationError, InvalidMessageError, Problem
+from eventflow.model.partitions import partition_of
 from eventflow.model.records import QueueRecord, SourceIdentity
 from eventflow.ports import QueueProperties
 from eventflow_local import messages
@@ -32,7 +33,7 @@ EXPIRY_CHECK_SECONDS: Final = 60.0
 
 
 def queue_arn(settings: AdapterSettings, name: str) -> str:
-    return f"arn:aws:sqs:{settings.region}:{settings.account_id}:{name}"
+    return f"arn:{partition_of(settings.region)}:sqs:{settings.region}:{settings.account_id}:{name}"
 
 
 def queue_channel(name: str) -> str:

@@ -16,6 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 import anyio
 
 from eventflow.events.schedule import scheduled_wire_event
+from eventflow.model.partitions import partition_of
 from eventflow.model.records import SourceIdentity
 from eventflow.policy.schedules import parse_schedule
 from eventflow_local.alongside import alongside
@@ -58,7 +59,8 @@ class Timetable(NamedTuple):
 
     @property
     def arn(self) -> str:
-        return f"arn:aws:events:{self.settings.region}:{self.settings.account_id}:rule/{self.rule.name}"
+        region, account_id = self.settings.region, self.settings.account_id
+        return f"arn:{partition_of(region)}:events:{region}:{account_id}:rule/{self.rule.name}"
 
     def next_after(self, last_time: float, *, now: float) -> float | None:
         """The next time that is neither settled nor too long ago."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from eventflow.errors import ConfigurationError, InvalidMessageError, Problem
 from eventflow.model import limits
+from eventflow.model.partitions import partition_of
 from eventflow.model.records import SourceIdentity, StreamRecord
 from eventflow_local import shards
 from eventflow_local.log_source import Log, LogSource
@@ -51,7 +52,7 @@ def _log(name: str) -> Log:
 
 
 def stream_arn(settings: AdapterSettings, name: str) -> str:
-    return f"arn:aws:kinesis:{settings.region}:{settings.account_id}:stream/{name}"
+    return f"arn:{partition_of(settings.region)}:kinesis:{settings.region}:{settings.account_id}:stream/{name}"
 
 
 async def ensure_stream(database: Database, name: str, *, shard_count: int) -> None:

@@ -18,6 +18,7 @@ from eventflow.errors import ConfigurationError, InvalidMessageError, Problem
 from eventflow.events.dynamodb import change_record, item_key
 from eventflow.model.invocation import iso_milliseconds
 from eventflow.model.mapping import StreamViewType
+from eventflow.model.partitions import partition_of
 from eventflow.model.records import SourceIdentity
 from eventflow_local import shards
 from eventflow_local.items import key_of, parse_item
@@ -65,7 +66,7 @@ class TableDescription:
 
 
 def table_arn(settings: AdapterSettings, name: str) -> str:
-    return f"arn:aws:dynamodb:{settings.region}:{settings.account_id}:table/{name}"
+    return f"arn:{partition_of(settings.region)}:dynamodb:{settings.region}:{settings.account_id}:table/{name}"
 
 
 async def ensure_table(database: Database, table: TableDescription) -> float:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from eventflow.errors import InvalidMessageError
 from eventflow.events.sns import sns_wire_event
 from eventflow.model import limits
+from eventflow.model.partitions import partition_of
 from eventflow.model.records import SourceIdentity
 from eventflow.model.subscriptions import TopicSubscription
 from eventflow.policy.topics import TopicFilter
@@ -28,7 +29,7 @@ MAXIMUM_SUBJECT_CHARACTERS: Final = 100
 
 
 def topic_arn(settings: AdapterSettings, name: str) -> str:
-    return f"arn:aws:sns:{settings.region}:{settings.account_id}:{name}"
+    return f"arn:{partition_of(settings.region)}:sns:{settings.region}:{settings.account_id}:{name}"
 
 
 async def open_topic_source(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from eventflow.model.message_queues import DEFAULT_VIRTUAL_HOST, QueueAddress
+from eventflow.model.partitions import partition_of
 
 if TYPE_CHECKING:
     from eventflow.ports import AdapterSettings
@@ -29,7 +30,8 @@ class Environment(NamedTuple):
     def arn(self) -> str:
         """The broker's, as events carry it; made up from its first address where the broker is nobody's but ours."""
         return self.options.broker_arn or (
-            f"arn:aws:mq:{self.region}:{self.settings.account_id}:broker:rabbitmq:{self.options.addresses[0].host}"
+            f"arn:{partition_of(self.region)}:mq:{self.region}:{self.settings.account_id}:broker:rabbitmq:"
+            f"{self.options.addresses[0].host}"
         )
 
     def address(self, name: str) -> QueueAddress:

@@ -12,6 +12,7 @@ from eventflow.events._base import EventModel, PayloadModel, PayloadT
 from eventflow.events._window import WindowedEvent
 from eventflow.events._wire import (
     arn_account,
+    arn_region,
     base64_size,
     decode_base64,
     encode_base64,
@@ -21,6 +22,7 @@ from eventflow.events._wire import (
 )
 from eventflow.model.destinations import Service
 from eventflow.model.filtering import FilterMismatch, FilterRules, FilterView
+from eventflow.model.partitions import partition_of
 from eventflow.model.records import StreamRecord
 
 if TYPE_CHECKING:
@@ -158,7 +160,7 @@ def _envelope(record: StreamRecord, identity: SourceIdentity) -> JsonObject:
 @lru_cache
 def _default_role(stream_arn: str) -> str:
     """One of the stream's account."""
-    return f"arn:aws:iam::{arn_account(stream_arn)}:role/eventflow"
+    return f"arn:{partition_of(arn_region(stream_arn))}:iam::{arn_account(stream_arn)}:role/eventflow"
 
 
 def _read_record(record: JsonObject) -> StreamRecord:

@@ -13,6 +13,7 @@ from eventflow.events._codec import EventCodec
 from eventflow.events._wire import first_record
 from eventflow.model.destinations import Service
 from eventflow.model.invocation import iso_milliseconds
+from eventflow.model.partitions import partition_of
 
 if TYPE_CHECKING:
     from eventflow.events._payload import UserData
@@ -173,7 +174,7 @@ def s3_wire_event(
                     "bucket": {
                         "name": bucket,
                         "ownerIdentity": {"principalId": account_id},
-                        "arn": f"arn:aws:s3:::{bucket}",
+                        "arn": f"arn:{partition_of(region)}:s3:::{bucket}",
                     },
                     "object": _wire_object(key, event_name, size, etag, version_id, sequencer),
                 },

@@ -44,9 +44,9 @@ def permissions(tables: list[Mapping[str, Any]]) -> tuple[Permission, ...]:
     return tuple(Permission(**table) for table in tables)
 
 
-def key_of_variables(key_id: str, *, account_id: str) -> AccessKey:
-    """The key that variables alone make: it acts for the whole account."""
-    return AccessKey(id=key_id, principal=f"arn:aws:iam::{account_id}:root", of_variables=True)
+def key_of_variables(key_id: str, root: str) -> AccessKey:
+    """The key that variables alone make: it acts for the whole account, as its ``root``."""
+    return AccessKey(id=key_id, principal=root, of_variables=True)
 
 
 def variable_problems(key_id: str, where: str, *, known: Collection[str]) -> Iterator[Problem]:

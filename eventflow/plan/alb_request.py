@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.errors import EventflowError
+from eventflow.model.partitions import partition_of
 from eventflow.plan.http_request import HttpRequest, encoded, forwarded, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_TARGET_GROUP: Final = "arn:aws:elasticloadbalancing:{region}:{account}:targetgroup/{name}/0000000000000000"
+_TARGET_GROUP_ID: Final = "0" * 16
 
 
 class UnreadableRequestError(EventflowError):
@@ -19,7 +20,8 @@ class UnreadableRequestError(EventflowError):
 
 def target_group_arn(name: str, *, region: str, account_id: str) -> str:
     """The ARN of the target group of a function. Its name has 32 characters at most, without underscores."""
-    return _TARGET_GROUP.format(region=region, account=account_id, name=name.replace("_", "-")[:32])
+    target_group = f"targetgroup/{name.replace('_', '-')[:32]}/{_TARGET_GROUP_ID}"
+    return f"arn:{partition_of(region)}:elasticloadbalancing:{region}:{account_id}:{target_group}"
 
 
 class AlbRequest(HttpRequest):

@@ -14,6 +14,7 @@ from eventflow.errors import ConfigurationError, Problem
 from eventflow.model import limits
 from eventflow.model.cors import Cors
 from eventflow.model.destinations import AUTHORIZER_SERVICES, HTTP_SERVICES, Service
+from eventflow.model.partitions import partition_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -112,7 +113,7 @@ class Environment:
     @property
     def partition(self) -> str:
         """What ARNs of the region begin with, after ``arn:``."""
-        return next((f"aws-{part}" for part in ("cn", "us-gov") if self.region.startswith(f"{part}-")), "aws")
+        return partition_of(self.region)
 
     def function_arn(self, function_name: str) -> str:
         """The unqualified ARN of a function."""
@@ -166,7 +167,8 @@ def _with_key_of_variables(environment: Environment, key_id: str) -> Environment
     known = {caller.id for caller in environment.callers}
     if problems := list(access.variable_problems(key_id, f"environment variable {KEY_VARIABLE}", known=known)):
         raise ConfigurationError(problems)
-    key = access.key_of_variables(key_id, account_id=environment.account_id)
+    root = f"arn:{environment.partition}:iam::{environment.account_id}:root"
+    key = access.key_of_variables(key_id, root)
     return replace(environment, callers=(*environment.callers, key))
 
 

@@ -41,6 +41,7 @@ from eventflow.model.callers import CognitoTriggerName, trigger_name
 from eventflow.model.destinations import NO_ATTRIBUTES
 from eventflow.model.mapping import StreamViewType
 from eventflow.model.message_queues import DEFAULT_VIRTUAL_HOST, QueueAddress
+from eventflow.model.partitions import partition_of
 from eventflow.model.records import QueueRecord, SourceIdentity, StreamRecord
 from eventflow.testing.http_events import HTTP_EVENT_FACTORIES
 from eventflow.testing.http_events import alb_event as alb_event
@@ -673,7 +674,7 @@ def _typed(model: type[Model], payload_type: object) -> type[Model]:
 
 
 def _arn(service: str, resource: str, region: str) -> str:
-    return f"arn:aws:{service}:{region}:{ACCOUNT_ID}:{resource}"
+    return f"arn:{partition_of(region)}:{service}:{region}:{ACCOUNT_ID}:{resource}"
 
 
 def _bytes(data: object) -> bytes:

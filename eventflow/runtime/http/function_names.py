@@ -6,6 +6,7 @@ import re
 from typing import Final, NamedTuple
 
 from eventflow.errors import FunctionNotFoundError, InvalidParameterValueError, InvocationError
+from eventflow.model.partitions import partition_of
 
 LATEST: Final = "$LATEST"
 
@@ -77,5 +78,6 @@ def function_reference(text: str, qualifier: str | None, *, region: str, account
     asked = derived or qualifier
     account = found["account"] or account_id
     if account != account_id or asked not in (None, LATEST):
-        raise FunctionNotFoundError(f"arn:aws:lambda:{region}:{account}:function:{found['name']}:{asked or LATEST}")
+        place = f"arn:{partition_of(region)}:lambda:{region}:{account}"
+        raise FunctionNotFoundError(f"{place}:function:{found['name']}:{asked or LATEST}")
     return FunctionReference(found["name"], asked)

@@ -229,6 +229,13 @@ async def test_a_token_that_the_expression_does_not_match_is_refused_unasked() -
     assert (await post(handler, {"authorization": "Bearer abc"})).status == 200
 
 
+async def test_a_method_arn_is_of_the_partition_of_its_region() -> None:
+    events, orders = rest_app(policy("Allow"))
+    with running(orders, environment=Environment(region="cn-north-1")) as here:
+        await here.client.post("/orders/1", b"body", headers=TOKEN)
+    assert events[0]["methodArn"].startswith("arn:aws-cn:execute-api:cn-north-1:")
+
+
 async def test_a_method_arn_has_a_limit() -> None:
     _, handler = rest_app(policy("Allow"))
     assert (await post(handler, path="/orders/" + "x" * 1_600)).status == 414

@@ -34,6 +34,12 @@ def test_there_are_no_versions_and_aliases(qualifier: str) -> None:
         assert str(raised.value) == f"Function not found: {ARN}:{qualifier}"
 
 
+def test_what_is_not_found_is_named_in_its_own_partition() -> None:
+    with pytest.raises(FunctionNotFoundError, match="arn:aws-us-gov:lambda:us-gov-west-1:") as raised:
+        function_reference("resize:3", None, region="us-gov-west-1", account_id=ACCOUNT)
+    assert str(raised.value).endswith(":resize:3")
+
+
 def test_two_different_qualifiers_contradict_each_other() -> None:
     with pytest.raises(InvalidParameterValueError) as raised:
         parse("resize:1", "2")

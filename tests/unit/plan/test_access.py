@@ -101,6 +101,11 @@ def test_variables_alone_make_a_key_for_the_account(tmp_path: Path) -> None:
         load(tmp_path, FILE, EVENTFLOW_ACCESS_KEY_ID="a/b")
 
 
+def test_that_key_is_of_the_partition_of_its_region(tmp_path: Path) -> None:
+    environment = load(tmp_path, "", EVENTFLOW_ACCESS_KEY_ID="K1", AWS_REGION="cn-north-1")
+    assert environment.callers[0].principal == "arn:aws-cn:iam::000000000000:root"
+
+
 @pytest.mark.parametrize(
     ("text", "field", "hint"),
     [

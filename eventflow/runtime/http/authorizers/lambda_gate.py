@@ -66,7 +66,8 @@ class LambdaGate(RouteGate):
     def __init__(self, plan: AuthorizerPlan, functions: Functions, environment: Environment, clock: Clock) -> None:
         self._name = plan.endpoint.function.name
         self._entry = functions[self._name].invoker.entry(plan.endpoint)
-        self.arn = f"arn:aws:execute-api:{environment.region}:{environment.account_id}:{API_ID}"
+        place = f"{environment.region}:{environment.account_id}"
+        self.arn = f"arn:{environment.partition}:execute-api:{place}:{API_ID}"
         self.verdicts = Verdicts(plan.settings.result_ttl_seconds, clock)
 
     async def verdict(
