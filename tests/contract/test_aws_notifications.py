@@ -46,6 +46,7 @@ from eventflow.triggers.s3 import on_s3
 from eventflow.triggers.schedule import on_schedule
 from eventflow.triggers.sns import on_sns
 from eventflow_aws import AwsAdapter
+from eventflow_aws.management.connections import Connection, is_connected
 from eventflow_aws.names import Names
 from eventflow_aws.notifications.schedule_names import schedule_name
 from tests.contract.aws_notifications import (
@@ -67,6 +68,8 @@ from tests.servers.running import PrivateServer
 from tests.servers.server import Server
 
 SERVERS: Final = ("localstack", "moto")
+RULES_PER_PAGE: Final = 50
+"""Moto's; EventBridge has 100."""
 GENERAL: Final = [
     ("localstack", Service.S3),
     ("localstack", Service.SNS),
@@ -354,6 +357,20 @@ async def test_sources_have_the_arns_of_aws(moto_server: Server) -> None:
             (schedule, f"arn:aws:events:us-east-1:{account}:rule/{schedule_name(Names({}), schedule)}"),
         ):
             assert (await adapter.notification_source(subscription)).identity.arn == arn
+
+
+async def test_a_schedule_is_found_behind_a_page_of_other_rules(moto_server: Server) -> None:
+    queue = unique_name("rules")
+    schedule = ScheduleRule(name=queue, subscriber=queue, expression="rate(1 day)")
+    async with aws_adapter(moto_server.endpoint_url, notification_queue=queue) as adapter:
+        arn = await make_queue(adapter, queue)
+        events = await clients_of(adapter).events()
+        others = [f"{queue}-{number}" for number in range(RULES_PER_PAGE)]
+        for name in [*others, schedule_name(Names({}), schedule)]:
+            await events.put_rule(Name=name, ScheduleExpression="rate(1 day)")
+            await events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
+        connection = Connection(f"schedule:{queue}", f"sqs:{queue}", None, (schedule,))
+        assert await is_connected(adapter._opened, connection)
 
 
 async def test_what_cannot_be_opened_says_how_it_could(moto_server: Server) -> None:

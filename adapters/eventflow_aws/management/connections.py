@@ -116,11 +116,15 @@ async def _bucket_notifies(env: Environment, connection: Connection) -> bool:
 
 
 async def _rules_of(env: Environment, connection: Connection, bus: str) -> list[str]:
+    """The rules of a bus that send to the queue."""
+    queue = await _queue_arn(env, connection)
+    events = await env.clients.events()
+    found: list[str] = []
     with translated(connection.resource, "events:ListRuleNamesByTarget"):
-        answer = await (await env.clients.events()).list_rule_names_by_target(
-            TargetArn=await _queue_arn(env, connection), EventBusName=bus
-        )
-    return answer["RuleNames"]
+        pages = events.get_paginator("list_rule_names_by_target").paginate(TargetArn=queue, EventBusName=bus)
+        async for page in pages:
+            found += page["RuleNames"]
+    return found
 
 
 async def _is_scheduled(env: Environment, connection: Connection, rule: NotificationSubscription) -> bool:
