@@ -86,12 +86,6 @@ def registered(connection: sqlite3.Connection, kind: type[S], name: str) -> list
     return [Registered(identifier, kind(**_settings(text))) for identifier, text in rows]
 
 
-def resource_names(connection: sqlite3.Connection, service: Service) -> list[str]:
-    """The names of a service that somebody subscribed to."""
-    rows = connection.execute("SELECT DISTINCT name FROM subscriptions WHERE service = ? ORDER BY name", (service,))
-    return [name for (name,) in rows]
-
-
 def backlog(connection: sqlite3.Connection, subscription: str) -> int:
     """How many events wait for a subscription, due or not."""
     row = connection.execute("SELECT count(*) FROM notifications WHERE subscription = ?", (subscription,)).fetchone()

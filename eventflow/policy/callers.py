@@ -12,7 +12,6 @@ from eventflow.model.outcome import FunctionFailed, Outcome, Succeeded
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-LEX_REQUEST_BYTES: Final = 12 * 1024
 LEX_RESPONSE_BYTES: Final = 25 * 1024
 LEX_ATTRIBUTE_BYTES: Final = 12 * 1024
 LEX_MESSAGE_CHARACTERS: Final = 1_024
