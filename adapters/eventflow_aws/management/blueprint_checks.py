@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 from eventflow.errors import AdapterError, Problem
 from eventflow.model.destinations import Service
 from eventflow.model.subscriptions import QueueSubscription, StreamSubscription
-from eventflow_aws.management.connections import brings_events, resource_of
+from eventflow_aws.management.connections import brings_events
+from eventflow_aws.notifications.resources import resource_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.errors import ResourceNotFoundError
 from eventflow.model.subscriptions import BucketNotification
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from eventflow_aws.management.connections import Connection
     from eventflow_aws.management.provisioning_run import Provisioning
 
-DEFAULT_REGION = "us-east-1"
+DEFAULT_REGION: Final = "us-east-1"
 """Where CreateBucket takes no location."""
 
 

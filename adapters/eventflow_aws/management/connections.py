@@ -15,6 +15,7 @@ from eventflow.model.subscriptions import (
     TopicSubscription,
 )
 from eventflow_aws.faults import translated
+from eventflow_aws.notifications.resources import resource_of
 from eventflow_aws.notifications.schedule_names import is_schedule_of, schedule_names
 from eventflow_aws.outbound import regional_arn
 from eventflow_aws.sqs.queues import find_queue
@@ -33,19 +34,6 @@ class Connection(NamedTuple):
     queue: str | None
     url: str | None
     subscriptions: tuple[NotificationSubscription, ...]
-
-
-def resource_of(subscription: NotificationSubscription) -> str:
-    """The logical resource that a subscription is about, e.g. ``s3:uploads``."""
-    match subscription:
-        case BucketNotification():
-            return f"{Service.S3}:{subscription.name}"
-        case TopicSubscription():
-            return f"{Service.SNS}:{subscription.name}"
-        case BusRule():
-            return f"{Service.EVENTBRIDGE}:{subscription.name}"
-        case ScheduleRule():
-            return f"{Service.SCHEDULE}:{subscription.name}"
 
 
 def connections_of(env: Environment, blueprint: Blueprint) -> list[Connection]:

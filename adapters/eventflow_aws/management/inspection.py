@@ -30,6 +30,7 @@ from eventflow_aws.management.inspection_rules import (
 from eventflow_aws.management.queues import MAXIMUM_RECEIVE_COUNT
 from eventflow_aws.services import SINKS
 from eventflow_aws.sqs.queues import find_queue
+from eventflow_aws.sqs.source import ADVISED_TIMEOUTS
 from eventflow_aws.streams.dynamodb_source import table_stream
 from eventflow_aws.streams.kinesis_source import stream_arn
 
@@ -127,7 +128,9 @@ async def _queue(env: Environment, resource: str, subscription: QueueSubscriptio
     visibility = queue.visibility_timeout_seconds
     if visibility < subscription.timeout_seconds:
         message = f"its visibility timeout ({visibility} s) is below timeout_seconds={subscription.timeout_seconds:g}"
-        mend = f"set it to {6 * subscription.timeout_seconds:g} s, six times the timeout, as Lambda advises"
+        mend = (
+            f"set it to {ADVISED_TIMEOUTS * subscription.timeout_seconds:g} s, six times the timeout, as Lambda advises"
+        )
         found.append(Inspection(rule=VISIBILITY, resource=resource, message=message, mend=mend))
     return found
 

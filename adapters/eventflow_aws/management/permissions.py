@@ -21,6 +21,7 @@ from eventflow.model.subscriptions import (
 )
 from eventflow.ports import Permissions, Statement
 from eventflow_aws.arns import Arns, KnownArn
+from eventflow_aws.notifications.resources import resource_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -106,13 +107,6 @@ MAKE: Final[Mapping[Service, tuple[str, ...]]] = {
 }
 """What provisioning a resource takes. Functions are deployed, not provisioned."""
 
-_NOTIFYING: Final[Mapping[type, Service]] = {
-    BucketNotification: Service.S3,
-    TopicSubscription: Service.SNS,
-    BusRule: Service.EVENTBRIDGE,
-    ScheduleRule: Service.SCHEDULE,
-}
-
 
 def permissions(blueprint: Blueprint, options: AwsOptions, arns: Arns) -> Permissions:
     """The least that the app of ``blueprint`` needs. Raises AdapterError if a name is bound to another service."""
@@ -150,7 +144,7 @@ def _reading(subscription: Subscription, options: AwsOptions, arns: Arns, runtim
         case TopicSubscription() if options.topic_url(f"sns:{subscription.name}") is not None:
             runtime.allow("ConfirmSns", ("sns:ConfirmSubscription",), arns.of(f"sns:{subscription.name}"))
         case _:
-            queue = _notification_queue(subscription, options)
+            queue = options.notification_queue_of(resource_of(subscription))
             if queue is not None:
                 runtime.allow("ReadNotifications", RECEIVE, arns.of(f"sqs:{queue}"))
     if isinstance(subscription, StreamSubscription):
@@ -166,7 +160,7 @@ def _making(subscription: Subscription, options: AwsOptions, arns: Arns, provisi
             provisioning.allow(f"Make{service.capitalize()}", MAKE[service], arns.of(f"{service}:{subscription.name}"))
             provisioning.allow("MakeLeaseTable", MAKE_TABLE, arns.of(f"dynamodb:{options.lease_table}"))
         case _:
-            queue = _notification_queue(subscription, options)
+            queue = options.notification_queue_of(resource_of(subscription))
             if queue is not None:
                 provisioning.allow("MakeSqs", MAKE_QUEUE, arns.of(f"sqs:{queue}"))
             _connecting(subscription, options, arns, provisioning)
@@ -204,10 +198,6 @@ def _connecting(subscription: Subscription, options: AwsOptions, arns: Arns, pro
             rule = arns.made("events", "rule/eventflow-*")
             label = "its schedules are called after its functions"
             provisioning.allow("MakeScheduleRules", MAKE_RULE, KnownArn(rule.arn, label))
-
-
-def _notification_queue(subscription: Subscription, options: AwsOptions) -> str | None:
-    return options.notification_queue_of(f"{_NOTIFYING[type(subscription)]}:{subscription.name}")
 
 
 def _objects(service: Service, bucket: KnownArn) -> tuple[KnownArn, ...]:

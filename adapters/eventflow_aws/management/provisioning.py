@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from eventflow.model.destinations import Service
 from eventflow.model.subscriptions import (
@@ -16,11 +16,13 @@ from eventflow.model.subscriptions import (
 from eventflow_aws.arns import Arns
 from eventflow_aws.management.buckets import make_bucket, notify_queue
 from eventflow_aws.management.buses import make_bus, route_events, route_schedule
-from eventflow_aws.management.connections import connections_of, resource_of
+from eventflow_aws.management.connections import connections_of
 from eventflow_aws.management.provisioning_run import Provisioning
 from eventflow_aws.management.queues import QueueNeed, make_queue, permit_senders
 from eventflow_aws.management.streams import make_lease_table, make_stream, make_table
 from eventflow_aws.management.topics import make_topic, subscribe
+from eventflow_aws.notifications.resources import resource_of
+from eventflow_aws.sqs.source import ADVISED_TIMEOUTS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -30,11 +32,9 @@ if TYPE_CHECKING:
     from eventflow_aws.environment import Environment
     from eventflow_aws.management.connections import Connection
 
-EVENT_QUEUE_VISIBILITY_SECONDS = 60
-NOTIFICATION_VISIBILITY_SECONDS = 60
+EVENT_QUEUE_VISIBILITY_SECONDS: Final = 60
+NOTIFICATION_VISIBILITY_SECONDS: Final = 60
 """Storing an event takes far less."""
-LAMBDA_ADVICE = 6
-"""Times the function's timeout. Source: Lambda guide: with-sqs: visibility timeout."""
 
 
 async def provision(env: Environment, blueprint: Blueprint, *, dry_run: bool) -> AsyncIterator[ProvisionStep]:
@@ -63,7 +63,7 @@ def _queues(blueprint: Blueprint, connections: Sequence[Connection]) -> Iterator
     needs: dict[str, QueueNeed] = {}
     for subscription in blueprint.subscriptions:
         if isinstance(subscription, QueueSubscription):
-            visibility = max(30, LAMBDA_ADVICE * subscription.timeout_seconds)
+            visibility = max(30, ADVISED_TIMEOUTS * subscription.timeout_seconds)
             need = QueueNeed(f"sqs:{subscription.name}", visibility_seconds=visibility, redrive=True)
             before = needs.get(need.resource)
             needs[need.resource] = max(before, need, key=lambda item: item.visibility_seconds) if before else need

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
 from eventflow.errors import AdapterError
@@ -21,6 +21,7 @@ from eventflow.policy.schedules import parse_schedule
 from eventflow.policy.topics import TopicFilter
 from eventflow_aws.names import Arn
 from eventflow_aws.notifications.eventbridge_events import BusInterest, ScheduleInterest
+from eventflow_aws.notifications.resources import resource_of
 from eventflow_aws.notifications.s3_events import BucketInterest
 from eventflow_aws.notifications.schedule_names import schedule_name
 from eventflow_aws.notifications.sns_events import TopicInterest
@@ -34,14 +35,6 @@ if TYPE_CHECKING:
     from eventflow_aws.notifications.routes import Interest
 
 
-_SERVICES: Final = {
-    BucketNotification: Service.S3,
-    TopicSubscription: Service.SNS,
-    BusRule: Service.EVENTBRIDGE,
-    ScheduleRule: Service.SCHEDULE,
-}
-
-
 async def open_notification_source(env: Environment, subscription: NotificationSubscription) -> NotificationSource:
     """Join those who read the queue that brings the events of a bucket, topic, bus or schedule, or those whom a topic
     reaches over HTTP.
@@ -49,7 +42,7 @@ async def open_notification_source(env: Environment, subscription: NotificationS
     Raises AdapterError if no queue is known or it cannot serve this too, ResourceNotFoundError if there is none,
     UnavailableError; InvalidEventPatternError and InvalidScheduleExpressionError for what does not compile.
     """
-    resource = f"{_SERVICES[type(subscription)]}:{subscription.name}"
+    resource = resource_of(subscription)
     if isinstance(subscription, TopicSubscription) and env.options.topic_url(resource) is not None:
         from eventflow_aws.notifications.sns_http import open_http_topic_source  # loads cryptography
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from eventflow_aws.environment import Environment
     from eventflow_aws.sqs.queues import Queue
 
+ADVISED_TIMEOUTS: Final = 6
+"""How many times the function's timeout a queue should hide its records. Source: Lambda guide: with-sqs."""
 BACKLOG_SECONDS: Final = 1.0
 """How old a figure of the backlog may be: SQS's own are a minute behind at times."""
 
@@ -33,7 +35,7 @@ async def open_queue_source(env: Environment, subscription: QueueSubscription) -
     visibility, timeout = queue.visibility_timeout_seconds, subscription.timeout_seconds
     if visibility < timeout:
         message = f"its visibility timeout ({visibility} s) is below timeout_seconds={timeout:g}"
-        mend = f"give the queue {6 * timeout:g} s, six times the timeout, as Lambda advises"
+        mend = f"give the queue {ADVISED_TIMEOUTS * timeout:g} s, six times the timeout, as Lambda advises"
         raise AdapterError(queue.resource, message, mend=mend)
     return SqsQueueSource(queue, env.background)
 
