@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.errors import EventflowError
 from eventflow.model.partitions import partition_of
-from eventflow.plan.http_request import HttpRequest, encoded, forwarded, is_text
+from eventflow.plan.http_request import HttpRequest, encoded, forwarded, is_text, lists_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,12 +60,7 @@ class AlbRequest(HttpRequest):
         }
 
     def _map(self, single: str, multiple: str, pairs: list[tuple[str, str]]) -> dict[str, Any]:
-        if not self.multi_value:
-            return {single: dict(pairs)}
-        lists: dict[str, list[str]] = {}
-        for key, value in pairs:
-            lists.setdefault(key, []).append(value)
-        return {multiple: lists}
+        return {multiple: lists_of(pairs)} if self.multi_value else {single: dict(pairs)}
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote_plus
 from eventflow.events._requests import find_header, request_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 ACCOUNT_ID: Final = "000000000000"
 API_ID: Final = "local"
@@ -151,7 +151,7 @@ class HttpRequest:
             "accountId": ACCOUNT_ID,
             "apiId": API_ID,
             "domainName": host,
-            "domainPrefix": host.split(".", 1)[0].split(":", 1)[0],
+            "domainPrefix": first_label(host),
             "http": {
                 "method": self.method,
                 "path": self.path,
@@ -232,6 +232,14 @@ class FunctionUrlRequest(HttpRequest):
 def first_label(host: str) -> str:
     """A host name up to its first dot or its port."""
     return host.split(".", 1)[0].split(":", 1)[0]
+
+
+def lists_of(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """All values of each name, in order."""
+    lists: dict[str, list[str]] = {}
+    for name, value in pairs:
+        lists.setdefault(name, []).append(value)
+    return lists
 
 
 def forwarded(headers: Mapping[str, str], request: HttpRequest) -> dict[str, str]:

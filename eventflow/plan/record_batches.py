@@ -27,6 +27,7 @@ def batch_endpoint(endpoint: Endpoint) -> Endpoint:
 
     After a failure, later records with the same ordering key are not tried and fail too. A source that knows no
     partial responses (message queues) gets the error instead: it delivers the whole batch again.
+    Raises ValueError for a function without a source.
     """
     if endpoint.trigger is None:
         raise ValueError(f"{endpoint.function.name} has no source, so it has no records")

@@ -14,6 +14,7 @@ from eventflow.plan.http_request import (
     first_label,
     forwarded,
     is_text,
+    lists_of,
 )
 from eventflow.policy.media_types import matches_any
 
@@ -147,14 +148,6 @@ class RestRequest(HttpV1Request):
 
 def _capitals(name: str) -> str:
     return "-".join(part.capitalize() for part in name.split("-"))
-
-
-def lists_of(pairs: Any) -> dict[str, list[str]]:
-    """All values of each name, in order."""
-    lists: dict[str, list[str]] = {}
-    for name, value in pairs:
-        lists.setdefault(name, []).append(value)
-    return lists
 
 
 def last_of(lists: Mapping[str, list[str]]) -> dict[str, str] | None:

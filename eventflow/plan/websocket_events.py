@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from eventflow.model.websocket import CONNECT, DISCONNECT
-from eventflow.plan.http_request import API_ID, access_log_time
-from eventflow.plan.rest_request import RestRequest, last_of, lists_of
+from eventflow.plan.http_request import API_ID, access_log_time, lists_of
+from eventflow.plan.rest_request import RestRequest, last_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,11 +32,10 @@ class Connection(NamedTuple):
         self, message: str | bytes, *, route_key: str, request_id: str, message_id: str, time: float
     ) -> dict[str, Any]:
         """The event of a message; bytes arrive in base64."""
-        is_base64 = isinstance(message, bytes)
         return {
             "requestContext": self._context("MESSAGE", route_key, request_id, time) | {"messageId": message_id},
             "body": base64.b64encode(message).decode() if isinstance(message, bytes) else message,
-            "isBase64Encoded": is_base64,
+            "isBase64Encoded": isinstance(message, bytes),
         }
 
     def end(self, code: int, reason: str, *, request_id: str, time: float) -> dict[str, Any]:

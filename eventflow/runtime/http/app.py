@@ -104,8 +104,7 @@ class HttpApp:
         if scope["type"] != "http":
             await self._connect(scope, receive, send)
             return
-        raw_path = scope.get("raw_path")
-        path = raw_path.decode("latin-1") if raw_path is not None else quote(scope["path"])
+        path = _path(scope)
         request_id = self._next_request_id()
         identity: Sequence[Header] = ()
         answer: Answer | StreamedAnswer | None = None
@@ -149,13 +148,18 @@ class HttpApp:
         if self.websockets is None or scope["type"] != "websocket":
             await _refuse_scope(scope, receive, send)
             return
-        raw_path = scope.get("raw_path")
-        path = raw_path.decode("latin-1") if raw_path is not None else quote(scope["path"])
+        path = _path(scope)
         try:
             await self.websockets.serve(path, scope, receive, send, self._next_request_id())
         except CancelledError:
             if not self._abandoned:
                 raise
+
+
+def _path(scope: Scope) -> str:
+    """As the client encoded it, where the server tells."""
+    raw_path = scope.get("raw_path")
+    return raw_path.decode("latin-1") if raw_path is not None else quote(scope["path"])
 
 
 def _invoke_api(api: InvokeApi, gate: Gate | None, plan: Plan) -> InvokeApi | GatedInvokeApi:
