@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, overload
 
 from eventflow.model import limits
@@ -46,8 +47,12 @@ def function(handler: Callable[..., Any] | None = None, /, **settings: Any) -> A
     and ``dead_letter_queue`` take what a ``to_...`` function returns. ``memory_limit_mb`` is only shown to the
     handler. ``isolation="process"`` runs a handler in worker processes, which are killed at the timeout; the app's
     lifespan is not theirs, so their ``context.state`` is ``None``.
+    Raises TypeError for a setting that there is not.
     Source: Lambda API: CreateFunction, PutFunctionConcurrency, PutFunctionEventInvokeConfig.
     """
-    if handler is not None:
-        return mark_with_settings(FunctionSettings())(handler)
-    return mark_with_settings(FunctionSettings(**settings))
+    known = [setting.name for setting in fields(FunctionSettings)]
+    for name in settings:
+        if name not in known:
+            raise TypeError(f"@function: there is no setting {name!r}; there are {', '.join(known)}")
+    mark = mark_with_settings(FunctionSettings(**settings))
+    return mark if handler is None else mark(handler)
