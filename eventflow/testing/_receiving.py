@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from eventflow.model.records import QueueRecord
     from eventflow.ports import QueueSource
     from eventflow.testing.harness import Harness
+
+LONG_WAIT_SECONDS: Final = 20
+"""As long as SQS lets a receive wait. What ends earlier did not wait to its end, however slow the machine."""
 
 
 async def receive_exactly(h: Harness, source: QueueSource, count: int) -> list[QueueRecord]:
@@ -32,7 +35,7 @@ async def receive_one(h: Harness, source: QueueSource) -> QueueRecord:
 
 async def receive_into(source: QueueSource, records: list[QueueRecord]) -> None:
     """One receive that waits for long; ``records`` gets what it returns."""
-    records.extend(await source.receive(max_records=10, wait_seconds=20))
+    records.extend(await source.receive(max_records=10, wait_seconds=LONG_WAIT_SECONDS))
 
 
 async def expect_nothing(source: QueueSource, *, seconds: float) -> None:

@@ -115,7 +115,7 @@ async def read_returns_as_soon_as_a_record_arrives(h: StreamHarness) -> None:
             assert not arrived
             await write_all(h, name, [b"1"])
         assert values(h, arrived) == [b"1"]
-        assert anyio.current_time() - started < 15, "the read waited on after a record had arrived"
+        assert anyio.current_time() - started < 30, "the read waited on after a record had arrived"
 
 
 async def read_waits_and_returns_nothing_when_there_is_nothing(h: StreamHarness) -> None:

@@ -95,7 +95,7 @@ EVENTS = "event_queue:events"
         ),
         (fifo_cases.deduplication_id_is_queued_once, queues, ORDERED, "send", pretend()),
         (stream_cases.records_of_a_partition_come_in_order, streams, STREAM, "read", pretend(StreamRead(()))),
-        (stream_cases.read_returns_as_soon_as_a_record_arrives, streams, STREAM, "read", delay(20)),
+        (stream_cases.read_returns_as_soon_as_a_record_arrives, streams, STREAM, "read", delay(30)),
         (progress_cases.reading_continues_behind_the_checkpoint_after_a_restart, streams, STREAM, "commit", pretend()),
         (progress_cases.state_survives_with_the_checkpoint, streams, STREAM, "commit", pretend()),
         (progress_cases.backlog_counts_what_is_not_committed, streams, STREAM, "backlog", pretend(0)),
