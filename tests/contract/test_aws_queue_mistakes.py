@@ -187,7 +187,7 @@ async def test_messages_in_an_event_queue_that_are_no_events(
         event = QueuedEvent("id", "shop-import", "direct", b"{}", accepted_at=0.0, due_at=0.0)
         await store.put(event, claim=False)
         received: list[QueuedEvent] = []
-        with caplog.at_level(logging.WARNING), anyio.fail_after(20):
+        with caplog.at_level(logging.WARNING), anyio.fail_after(60):
             while not received:
                 received.extend(await store.receive(max_events=10, wait_seconds=1))
             await store.receive(max_events=10, wait_seconds=0)

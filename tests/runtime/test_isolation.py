@@ -132,7 +132,7 @@ async def test_ending_with_busy_and_idle_workers_leaves_nothing_behind(anyio_bac
 
 async def until(condition: Callable[[], bool]) -> None:
     """Other processes tell nobody when they are that far."""
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while not condition():  # noqa: ASYNC110
             await anyio.sleep(0.01)
 
