@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from eventflow.model.subscriptions import ScheduleRule
     from eventflow_aws import AwsAdapter
 
-VISIBILITY_SECONDS: Final = 2
+VISIBILITY_SECONDS: Final = 6
 PATIENCE_SECONDS: Final = 60
 EVERYTHING: Final = json.dumps({"source": [{"prefix": ""}]})
 
