@@ -39,7 +39,7 @@ class Serving:
     def kill(self) -> None:
         """As the kernel would: no goodbye."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=60)
 
     def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
         """One request; raises OSError or HTTPException if there is no answer."""

@@ -92,7 +92,7 @@ def test_a_stop_with_all_lanes_busy_loses_and_repeats_nothing(kafka_server: Serv
         with app.serve() as serving:
             wait_until(lambda: len(ledger.entries()) > 20, what="the lanes work")
             serving.process.send_signal(signal.SIGTERM)
-            assert serving.process.wait(timeout=30) == 0
+            assert serving.process.wait(timeout=60) == 0
         assert ledger.missing(sent), "everything was handled before the stop"
         with app.serve():
             nothing_is_missing(ledger, sent)
@@ -109,7 +109,7 @@ def test_a_rolling_deployment_loses_and_repeats_nothing(kafka_server: Server, tm
             with app.serve():
                 wait_until(lambda: len(ledger.processes()) == 2, what="the new one has its share")
                 old.process.send_signal(signal.SIGTERM)
-                assert old.process.wait(timeout=30) == 0
+                assert old.process.wait(timeout=60) == 0
                 known = len(sent)
                 wait_until(lambda: len(sent) > known + 200, what="the load goes on")
                 nothing_is_missing(ledger, list(sent))

@@ -124,7 +124,7 @@ def test_a_process_that_stops_hands_over_and_nothing_is_repeated(mongodb_server:
         wait_until(lambda: len(ledger.entries()) > 50, what="the load is handled")
         with app.serve():
             one.process.terminate()
-            assert one.process.wait(timeout=30) == 0
+            assert one.process.wait(timeout=60) == 0
             wait_until(lambda: len(ledger.processes()) == 2, what="the other takes over")
             known = list(sent)
             wait_until(lambda: not ledger.missing(known), what=lambda: f"{ledger.missing(known)}")

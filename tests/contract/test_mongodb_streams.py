@@ -14,6 +14,11 @@ from tests.contract.mongodb_collections import Processes, processes, stream_harn
 from tests.contract.together import Together, running
 from tests.servers.server import Server
 
+pytestmark = [
+    pytest.mark.usefixtures("forgotten_sockets"),
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
+
 
 @pytest.fixture(scope="module", params=["mongodb"])
 def together(request: pytest.FixtureRequest, mongodb_server: Server) -> Iterator[Together[Processes]]:
