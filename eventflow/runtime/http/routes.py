@@ -68,7 +68,7 @@ class Routes:
     def __init__(self, plan: Plan, functions: Functions, clock: Clock, *, gate: Gate | None = None) -> None:
         """``gate`` tells who may call function URLs whose callers sign: everybody, if ``None``."""
         targets = []
-        gates = Gates(functions, plan.environment, clock)
+        gates = Gates(functions, plan.environment, clock, callers=gate)
         for route in plan.routes:
             function = functions[route.endpoint.function.name]
             waits = route.source.waits_seconds
@@ -83,7 +83,7 @@ class Routes:
                 slow,
                 route.endpoint.is_stream,
                 _cors(route, plan),
-                gates.of(route) if gate is None else _url_gate(route, gate) or gates.of(route),
+                gates.of(route),
             )
             targets.append((route.source, function.name, target))
         self._router: Router[_Target] = Router(targets)
@@ -189,14 +189,6 @@ class Routes:
             return _answer_value(outcome.value, target, request)
         _report(outcome, target, request)
         return _answer(outcome, target, request)
-
-
-def _url_gate(route: RoutePlan, gate: Gate) -> RouteGate | None:
-    if not isinstance(route.source, FunctionUrl) or not route.source.is_signed:
-        return None
-    from eventflow.runtime.http.signed_urls import SignedUrlGate  # few apps have one
-
-    return SignedUrlGate(gate, route.endpoint.function.name)
 
 
 def _cors(route: RoutePlan, plan: Plan) -> Cors | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eventflow.model.authorizers import HttpAuthorizer, JwtAuthorizer, WebSocketAuthorizer
-from eventflow.model.http import HttpApiRoute
+from eventflow.model.http import FunctionUrl, HttpApiRoute
 from eventflow.runtime.http.authorizers.http_gate import HttpGate
 from eventflow.runtime.http.authorizers.rest_gate import RestGate
 
@@ -16,20 +16,29 @@ if TYPE_CHECKING:
     from eventflow.runtime.functions import Functions
     from eventflow.runtime.http.authorizers.jwt_keys import Keys
     from eventflow.runtime.http.authorizers.route_gate import RouteGate
+    from eventflow.runtime.http.gate import Gate
 
 
 class Gates:
     """The gates of a run: one per function or token authorizer, so that routes share what is kept."""
 
-    def __init__(self, functions: Functions, environment: Environment, clock: Clock) -> None:
+    def __init__(
+        self, functions: Functions, environment: Environment, clock: Clock, *, callers: Gate | None = None
+    ) -> None:
+        """``callers`` tells who may call function URLs whose callers sign: everybody, if ``None``."""
         self._functions = functions
         self._environment = environment
         self._clock = clock
         self._lambdas: dict[tuple[str, object], RouteGate] = {}
         self._keys: dict[str, Keys] = {}
+        self._callers = callers
 
     def of(self, route: RoutePlan | WebSocketPlan) -> RouteGate | None:
         """The gate of a route, if it has one."""
+        if self._callers is not None and isinstance(route.source, FunctionUrl) and route.source.is_signed:
+            from eventflow.runtime.http.authorizers.signed_url_gate import SignedUrlGate  # few apps have one
+
+            return SignedUrlGate(self._callers, route.endpoint.function.name)
         authorizer = route.authorizer
         if authorizer is None:
             return None
