@@ -54,12 +54,10 @@ class Gate:
         self._permissions = tuple(permissions)
         self._verifier = verifier
 
-    def admit(self, path: str, scope: Scope, body: bytes, *, service: str = "lambda") -> Admitted:
-        """The caller of a request to a service; ``path`` is still URL-encoded. Raises SignatureError."""
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        request = SignedRequest(scope["method"], path, scope["query_string"].decode("latin-1"), headers, body)
+    def admit(self, request: SignedRequest, *, service: str = "lambda") -> Admitted:
+        """The caller of a request to a service. Raises SignatureError."""
         caller = self._callers[self._verifier.verify(request, service=service)]
-        stated = dict(headers)
+        stated = dict(request.headers)
         return Admitted(caller, Source(stated.get(_SOURCE_ARN), stated.get(_SOURCE_ACCOUNT)))
 
     def check(self, admitted: Admitted, function: str) -> None:
@@ -72,12 +70,22 @@ class Gate:
 
     def admit_to_connections(self, path: str, scope: Scope, body: bytes) -> None:
         """Raises SignatureError, or InvocationDeniedError unless the caller may manage WebSocket connections."""
-        caller = self.admit(path, scope, body, service="execute-api").caller
+        caller = self.admit(_signed(path, scope, body), service="execute-api").caller
         here = self._environment
         reason = connections_denial(caller, account_id=here.account_id)
         if reason is not None:
             arn = f"arn:{here.partition}:execute-api:{here.region}:{here.account_id}:*{path}"
             raise InvocationDeniedError(caller.principal, MANAGE_CONNECTIONS, arn, reason)
+
+
+def as_text(headers: Iterable[Header]) -> list[tuple[str, str]]:
+    """Headers as a signature is made of them."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+
+
+def _signed(path: str, scope: Scope, body: bytes) -> SignedRequest:
+    query = scope["query_string"].decode("latin-1")
+    return SignedRequest(scope["method"], path, query, as_text(scope["headers"]), body)
 
 
 class GatedInvokeApi:
@@ -110,7 +118,7 @@ class GatedInvokeApi:
         return await self._api.answer(path, scope, replay, request_id)
 
     def _check(self, path: str, scope: Scope, body: bytes) -> None:
-        admitted = self._gate.admit(path, scope, body)
+        admitted = self._gate.admit(_signed(path, scope, body))
         name = unquote(path.split("/")[3])  # what is no operation is refused behind the gate
         here = self._environment
         reference = function_reference(name, None, region=here.region, account_id=here.account_id)

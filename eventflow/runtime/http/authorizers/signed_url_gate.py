@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.errors import InvocationDeniedError, InvocationError, MissingAuthenticationTokenError
 from eventflow.policy.permissions import account_of
+from eventflow.ports import SignedRequest
 from eventflow.runtime.http.answers import JSON, Answer
 from eventflow.runtime.http.authorizers.route_gate import RouteGate
+from eventflow.runtime.http.gate import as_text
 from eventflow.runtime.marshal import marshal_compact
 
 if TYPE_CHECKING:
@@ -31,13 +33,10 @@ class SignedUrlGate(RouteGate):
         self._function_name = function_name
 
     async def admit(self, request: HttpRequest) -> Answer | None:
-        scope = {
-            "method": request.method,
-            "query_string": request.query_string.encode("latin-1"),
-            "headers": request.headers,
-        }
+        headers = as_text(request.headers)
+        signed = SignedRequest(request.method, request.path, request.query_string, headers, request.body)
         try:
-            admitted = self._gate.admit(request.path, scope, request.body)
+            admitted = self._gate.admit(signed)
             self._gate.check(admitted, self._function_name)
         except InvocationError as exc:
             _log.warning("a request to the URL of %s is refused: %s: %s", self._function_name, exc.code, exc)
