@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from proton import Described, Terminus, symbol
-
-from eventflow_activemq.lane import ANSWER_SECONDS, SELECTOR
-from eventflow_activemq.messages import QUEUE_PREFIX
+from eventflow_activemq.lane import ANSWER_SECONDS
+from eventflow_activemq.reader import Reader
 
 if TYPE_CHECKING:
     from proton import Delivery
@@ -37,40 +35,30 @@ async def count_messages(connection: Connection, queue: str, selector: str | Non
 class _Browser:
     def __init__(self, connection: Connection, queue: str, selector: str | None) -> None:
         self.count: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._connection = connection
         self._seen = self._bytes = 0
-        self._session = connection.session()
-        self._link = connection.receiver(self._session, self)
-        self._link.source.address = f"{QUEUE_PREFIX}{queue}"
-        self._link.source.distribution_mode = Terminus.DIST_MODE_COPY
-        if selector is not None:
-            self._link.source.filter.put_dict({symbol("selector"): Described(SELECTOR, selector)})
-        self._link.open()
-        connection.flush()
+        self._reader = Reader(connection, self, queue, selector, browsing=True)
 
     def close(self) -> None:
-        self._connection.forget(self._link)
-        self._session.close()
-        self._connection.flush()
+        self._reader.close()
 
     def on_opened(self) -> None:
-        if self._link.remote_source.address is not None:
-            self._link.drain(MOST_MESSAGES)
+        if self._reader.link.remote_source.address is not None:
+            self._reader.link.drain(MOST_MESSAGES)
 
     def on_credit(self) -> None:
-        if self._link.credit == 0:
+        if self._reader.link.credit == 0:
             self._finish()
 
     def on_delivery(self, delivery: Delivery) -> None:
         if not delivery.readable:
             return
         self._bytes += delivery.pending
-        self._link.recv(delivery.pending)
+        self._reader.link.recv(delivery.pending)
         if not delivery.partial:
             self._seen += 1
-            self._link.advance()
+            self._reader.link.advance()
             delivery.settle()
-        if self._bytes > MOST_BYTES or self._link.credit == 0:
+        if self._bytes > MOST_BYTES or self._reader.link.credit == 0:
             self._finish()
 
     def on_closed(self, error: BrokerError) -> None:

@@ -217,9 +217,15 @@ class Connection(asyncio.Protocol):
             self._timer = asyncio.get_running_loop().call_later(max(0.0, seconds), self._beat)
 
     def _handle_events(self) -> None:
-        while self._error is None and (event := self._events.peek()) is not None:
-            self._handle(event)
+        while self._error is None and self._handle_next():
             self._events.pop()
+
+    def _handle_next(self) -> bool:
+        """Whether there was one. It is let go of before the engine lets go of it: see eventflow_activemq.reader."""
+        event = self._events.peek()
+        if event is not None:
+            self._handle(event)
+        return event is not None
 
     def _handle(self, event: Event) -> None:
         kind = event.type
@@ -256,11 +262,13 @@ class Connection(asyncio.Protocol):
             owner.on_closed(error)
 
     def _session_closed(self, session: Session) -> None:
-        error = BrokerError.of(session.remote_condition, "the broker ended the session")
-        for link in [link for link in self._open_links() if link.session == session]:
-            self._link_closed(link, error)
+        self._close_links(session, BrokerError.of(session.remote_condition, "the broker ended the session"))
         session.close()
         session.free()
+
+    def _close_links(self, session: Session, error: BrokerError) -> None:
+        for link in [link for link in self._open_links() if link.session == session]:
+            self._link_closed(link, error)
 
     def _open_links(self) -> list[Link]:
         links: list[Link] = []

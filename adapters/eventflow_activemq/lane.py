@@ -10,26 +10,25 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from proton import Delivery, Described, Message, MessageException, symbol
+from proton import Delivery, Message, MessageException
 
 from eventflow_activemq.faults import BrokerError
-from eventflow_activemq.messages import QUEUE_PREFIX
+from eventflow_activemq.reader import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from eventflow_activemq.connection import Connection
 
 ANSWER_SECONDS: Final = 15.0
 """How long the broker may take to open a link, to say that there is no more, and to confirm an acknowledgement."""
-SELECTOR: Final = symbol("apache.org:selector-filter:string")
 
 
 class Arrival(NamedTuple):
-    """A message, and the delivery to settle. ``None`` is a message that cannot be decoded."""
+    """A message, and the number of its delivery on the lane. ``None`` is a message that cannot be decoded."""
 
     message: Message | None
-    delivery: Delivery
+    number: int
 
 
 class Lane:
@@ -67,15 +66,11 @@ class Lane:
         self._opened: asyncio.Future[None] = loop.create_future()
         self._arrivals: list[Arrival] = []
         self._wakening: asyncio.Future[None] | None = None
+        self._number = 0
+        self._deliveries: dict[int, Delivery] = {}
         self._unconfirmed: dict[Delivery, asyncio.Future[None]] = {}
         self._leaving: asyncio.Task[None] | None = None
-        self._session = connection.session()
-        self._link = connection.receiver(self._session, self)
-        self._link.source.address = f"{QUEUE_PREFIX}{queue}"
-        if selector is not None:
-            self._link.source.filter.put_dict({symbol("selector"): Described(SELECTOR, selector)})
-        self._link.open()
-        connection.flush()
+        self._reader = Reader(connection, self, queue, selector)
 
     async def opened(self) -> None:
         """Raises BrokerError, TimeoutError."""
@@ -91,7 +86,7 @@ class Lane:
         self._check_open()
         self.uses += 1
         try:
-            self._link.flow(most)
+            self._reader.link.flow(most)
             self._connection.flush()
             if wait_seconds > 0:
                 await self._first(wait_seconds)
@@ -105,15 +100,10 @@ class Lane:
         self.held += len(arrivals)
         return arrivals
 
-    async def accept(self, deliveries: list[Delivery]) -> None:
+    async def accept(self, numbers: list[int]) -> None:
         """Acknowledge messages; returns when the broker has forgotten them. Raises BrokerError, TimeoutError."""
         self._check_open()
-        loop = asyncio.get_running_loop()
-        confirmations: list[asyncio.Future[None]] = []
-        for delivery in deliveries:
-            confirmed = self._unconfirmed[delivery] = loop.create_future()
-            confirmations.append(confirmed)
-            delivery.update(Delivery.ACCEPTED)
+        confirmations = [self._accepted(number) for number in numbers]
         self._connection.flush()
         left: set[asyncio.Future[None]] = set(confirmations)
         try:
@@ -122,42 +112,32 @@ class Lane:
                 if not done:
                     raise TimeoutError
         finally:
-            self.held = max(0, self.held - len(deliveries))
+            self.held = max(0, self.held - len(numbers))
         for confirmed in confirmations:
             confirmed.result()
 
-    def reject(self, deliveries: list[Delivery]) -> None:
+    def reject(self, numbers: list[int]) -> None:
         """Have the broker put messages into its dead-letter queue. It does not confirm that: if the connection is lost
         before it was told, they come back."""
-        for delivery in deliveries:
-            delivery.update(Delivery.REJECTED)
-            delivery.settle()
-        self.held -= len(deliveries)
-        self._connection.flush()
+        self._settle(numbers, Delivery.REJECTED)
+        self.held -= len(numbers)
 
-    def park(self, deliveries: list[Delivery]) -> None:
+    def park(self, numbers: list[int]) -> None:
         """Return messages on this link, as having failed."""
-        for delivery in deliveries:
-            delivery.local.failed = True
-            delivery.update(Delivery.MODIFIED)
-            delivery.settle()
-        self.held -= len(deliveries)
-        self.parked += len(deliveries)
-        self._connection.flush()
+        self._settle(numbers, Delivery.MODIFIED, failed=True)
+        self.held -= len(numbers)
+        self.parked += len(numbers)
 
     def end(self) -> None:
         """Return everything that is held or parked, to whoever reads the queue. Idempotent."""
         if not self.closed:
-            self._connection.forget(self._link)
-            self._session.close()
-            self._connection.flush()
             self._close(BrokerError("", "the reader is closed"))
 
     # What happens to the link.
 
     def on_opened(self) -> None:
         # A link that is refused opens without a source, and is closed right after.
-        if not self._opened.done() and self._link.remote_source.address is not None:
+        if not self._opened.done() and self._reader.link.remote_source.address is not None:
             self._opened.set_result(None)
 
     def on_credit(self) -> None:
@@ -165,9 +145,11 @@ class Lane:
 
     def on_delivery(self, delivery: Delivery) -> None:
         if delivery.readable and not delivery.partial:
-            data = self._link.recv(delivery.pending)
-            self._link.advance()
-            self._arrivals.append(Arrival(_decoded(data), delivery))
+            data = self._reader.link.recv(delivery.pending)
+            self._reader.link.advance()
+            self._number += 1
+            self._deliveries[self._number] = delivery
+            self._arrivals.append(Arrival(_decoded(data), self._number))
             self._wake()
         elif delivery.settled and (confirmed := self._unconfirmed.pop(delivery, None)) is not None:
             delivery.settle()
@@ -183,12 +165,32 @@ class Lane:
         self.closed = True
         self._error = error
         self._arrivals = []
+        self._deliveries.clear()
         self.held = self.parked = 0
         unconfirmed, self._unconfirmed = self._unconfirmed, {}
         for waiting in (self._opened, self._wakening, *unconfirmed.values()):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(error)
                 waiting.exception()  # whoever waits for it gets it; nobody has to
+        unconfirmed.clear()
+        self._reader.close()
+
+    # Settling.
+
+    def _accepted(self, number: int) -> asyncio.Future[None]:
+        """Acknowledge a message; done when the broker has forgotten it."""
+        delivery = self._deliveries.pop(number)
+        confirmed = self._unconfirmed[delivery] = asyncio.get_running_loop().create_future()
+        delivery.update(Delivery.ACCEPTED)
+        return confirmed
+
+    def _settle(self, numbers: Iterable[int], outcome: int, *, failed: bool = False) -> None:
+        for number in numbers:
+            delivery = self._deliveries.pop(number)
+            delivery.local.failed = failed
+            delivery.update(outcome)
+            delivery.settle()
+        self._connection.flush()
 
     # Receiving.
 
@@ -203,13 +205,17 @@ class Lane:
     async def _drained(self) -> None:
         """Take back what credit is left; what is on its way comes first."""
         self.drained_at = None
-        if self._link.credit > 0:
-            self._link.drain(0)
+        if self._credit() > 0:
+            self._reader.link.drain(0)
             self._connection.flush()
             async with asyncio.timeout(ANSWER_SECONDS):
-                while self._link.credit > 0:
+                while self._credit() > 0:
                     await self._changed()
             self.drained_at = asyncio.get_running_loop().time()
+
+    def _credit(self) -> int:
+        self._check_open()
+        return self._reader.link.credit
 
     async def _changed(self) -> None:
         self._check_open()
@@ -235,11 +241,8 @@ class Lane:
             self.end()
             return
         arrivals, self._arrivals = self._arrivals, []
-        for _, delivery in arrivals:
-            delivery.update(Delivery.RELEASED)
-            delivery.settle()
+        self._settle([number for _, number in arrivals], Delivery.RELEASED)
         self.parked += len(arrivals)
-        self._connection.flush()
         self.receiving = False
         self._on_rest(self)
 

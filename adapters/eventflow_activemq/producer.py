@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from proton import Delivery
+from proton import Delivery, Endpoint
 
 from eventflow_activemq.faults import BrokerError
 from eventflow_activemq.messages import QUEUE_PREFIX
@@ -36,8 +36,9 @@ class Producer:
     async def link(self, queue: str) -> SendingLink:
         """The link to a queue. Raises BrokerError, OSError, TimeoutError."""
         async with self._connecting:
-            if self._connection is None or self._session is None:
+            if self._connection is None:
                 self._connection = await self._brokers.connect(self._lost)
+            if self._session is None or self._session.state & Endpoint.LOCAL_CLOSED:
                 self._session = self._connection.session()
             link = self._links.get(queue)
             if link is None or link.closed:
@@ -61,6 +62,13 @@ class Producer:
             self._links.clear()
 
 
+class Unconfirmed(NamedTuple):
+    """A message that was sent, and the future that is done when the broker has stored it."""
+
+    delivery: Delivery
+    confirmed: asyncio.Future[None]
+
+
 class SendingLink:
     """Sends to one queue, and hears what became of each message."""
 
@@ -71,7 +79,7 @@ class SendingLink:
         self._connection = connection
         self._number = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._unconfirmed: dict[Delivery, asyncio.Future[None]] = {}
+        self._unconfirmed: dict[str, Unconfirmed] = {}
         self._link = connection.sender(session, self)
         self._link.target.address = f"{QUEUE_PREFIX}{queue}"
         self._link.open()
@@ -79,23 +87,23 @@ class SendingLink:
 
     async def send(self, data: bytes) -> None:
         """Returns when the broker has stored the message. Raises BrokerError."""
+        self._check_open()
         while self._link.credit <= 0:
-            self._check_open()
             room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(room)
             await room
-        self._check_open()
+            self._check_open()
         self._number += 1
-        delivery = self._link.delivery(str(self._number))
-        confirmed = self._unconfirmed[delivery] = asyncio.get_running_loop().create_future()
+        tag, confirmed = str(self._number), asyncio.get_running_loop().create_future()
+        self._unconfirmed[tag] = Unconfirmed(self._link.delivery(tag), confirmed)
         self._link.stream(data)
         self._link.advance()
         self._connection.flush()
         try:
             await confirmed
         finally:
-            if self._unconfirmed.pop(delivery, None) is not None and not self.closed:
-                delivery.settle()  # given up: nobody hears what became of it
+            if (given_up := self._unconfirmed.pop(tag, None)) is not None:
+                given_up.delivery.settle()  # nobody hears what became of it
 
     def on_opened(self) -> None:
         # A link that is refused opens without a target, and is closed right after.
@@ -114,21 +122,23 @@ class SendingLink:
         state = delivery.remote_state
         if not delivery.updated or not state:
             return
-        confirmed = self._unconfirmed.pop(delivery, None)
         error = None if state == Delivery.ACCEPTED else BrokerError.of(delivery.remote.condition, "it was not taken")
         delivery.settle()
-        if confirmed is None or confirmed.done():
+        unconfirmed = self._unconfirmed.pop(delivery.tag, None)
+        if unconfirmed is None or unconfirmed.confirmed.done():
             return
         if error is None:
-            confirmed.set_result(None)
+            unconfirmed.confirmed.set_result(None)
         else:
-            confirmed.set_exception(error)
+            unconfirmed.confirmed.set_exception(error)
 
     def on_closed(self, error: BrokerError) -> None:
         self.closed = True
         self._error = error
-        unconfirmed, self._unconfirmed = self._unconfirmed, {}
-        for waiting in (self.opened, *self._waiting, *unconfirmed.values()):
+        futures = [one.confirmed for one in self._unconfirmed.values()]
+        self._unconfirmed.clear()
+        del self._link
+        for waiting in (self.opened, *self._waiting, *futures):
             if not waiting.done():
                 waiting.set_exception(error)
                 waiting.exception()  # whoever waits for it gets it; nobody has to

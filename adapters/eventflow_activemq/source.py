@@ -19,8 +19,6 @@ from eventflow_activemq.messages import UnsupportedMessageError, message_id, rea
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from proton import Delivery
-
     from eventflow.model.records import QueueRecord
     from eventflow.model.subscriptions import QueueSubscription
     from eventflow_activemq.connection import Connection
@@ -60,7 +58,7 @@ class _Held(NamedTuple):
     """A message in somebody's hands, and how often it was delivered."""
 
     lane: Lane
-    delivery: Delivery
+    number: int
     message_id: str
     deliveries: int
 
@@ -121,9 +119,7 @@ class ActiveMQSource:
         for one in held:
             self._deliveries.pop(one.message_id, None)
         accepting = _by_lane(held)
-        results = await asyncio.gather(
-            *(lane.accept(deliveries) for lane, deliveries in accepting), return_exceptions=True
-        )
+        results = await asyncio.gather(*(lane.accept(numbers) for lane, numbers in accepting), return_exceptions=True)
         for lane, _ in accepting:
             self._rest(lane)
         with translated(self._resource, "acknowledging"):
@@ -142,14 +138,14 @@ class ActiveMQSource:
         back = [one for one in held if one.deliveries < limit]
         for one in back:
             self._remember(one.message_id, one.deliveries)
-        for lane, deliveries in _by_lane(back):
-            self._release(lane, deliveries, after_seconds)
+        for lane, numbers in _by_lane(back):
+            self._release(lane, numbers, after_seconds)
         if spent:
             _log.warning(
                 "%s: %d messages failed too often, and go to the dead-letter queue", self._resource, len(spent)
             )
-        for lane, deliveries in _by_lane(spent):
-            self._reject(lane, deliveries)
+        for lane, numbers in _by_lane(spent):
+            self._reject(lane, numbers)
 
     async def extend(self, receipts: Sequence[str], *, seconds: float) -> Collection[str]:
         return [receipt for receipt in receipts if receipt not in self._held]
@@ -259,9 +255,9 @@ class ActiveMQSource:
 
     def _records(self, lane: Lane, arrivals: Sequence[Arrival]) -> list[QueueRecord]:
         records: list[QueueRecord] = []
-        refused: list[Delivery] = []
+        refused: list[int] = []
         now = self._env.clock.time()
-        for message, delivery in arrivals:
+        for message, number in arrivals:
             self._number += 1
             receipt = f"{id(self):x}-{self._number}"
             try:
@@ -271,39 +267,39 @@ class ActiveMQSource:
                 record = read(message, queue=self._queue, receipt=receipt, deliveries=deliveries, now=now)
             except UnsupportedMessageError as exc:
                 _log.error("%s: %s goes to the dead-letter queue: text and bytes are supported", self._resource, exc)
-                refused.append(delivery)
+                refused.append(number)
                 continue
-            self._held[receipt] = _Held(lane, delivery, record.message_id, deliveries)
+            self._held[receipt] = _Held(lane, number, record.message_id, deliveries)
             records.append(record)
         if refused:
             self._reject(lane, refused)
         return records
 
-    def _reject(self, lane: Lane, deliveries: list[Delivery]) -> None:
-        lane.reject(deliveries)
+    def _reject(self, lane: Lane, numbers: list[int]) -> None:
+        lane.reject(numbers)
         self._rest(lane)
 
     def _taken(self, receipts: Sequence[str]) -> list[_Held]:
         """What is ours of these, and is so no longer."""
         return [self._held.pop(receipt) for receipt in receipts if receipt in self._held]
 
-    def _release(self, lane: Lane, deliveries: list[Delivery], after_seconds: float) -> None:
+    def _release(self, lane: Lane, numbers: list[int], after_seconds: float) -> None:
         if after_seconds <= 0:
-            self._return(lane, deliveries)
+            self._return(lane, numbers)
             return
-        self._delayed += len(deliveries)
-        asyncio.get_running_loop().call_later(after_seconds, self._due, lane, deliveries)
+        self._delayed += len(numbers)
+        asyncio.get_running_loop().call_later(after_seconds, self._due, lane, numbers)
 
-    def _due(self, lane: Lane, deliveries: list[Delivery]) -> None:
-        self._delayed -= len(deliveries)
-        self._return(lane, deliveries)
+    def _due(self, lane: Lane, numbers: list[int]) -> None:
+        self._delayed -= len(numbers)
+        self._return(lane, numbers)
 
-    def _return(self, lane: Lane, deliveries: list[Delivery]) -> None:
+    def _return(self, lane: Lane, numbers: list[int]) -> None:
         """Give messages back: to everybody, unless others of the lane are in somebody's hands."""
         if lane.closed:
             return
-        if lane.receiving or lane.held > len(deliveries):
-            lane.park(deliveries)
+        if lane.receiving or lane.held > len(numbers):
+            lane.park(numbers)
         else:
             self._end(lane)
 
@@ -319,10 +315,10 @@ def _most_deliveries(redeliveries: int, subscription: QueueSubscription) -> int 
     return None if limited or redeliveries < 0 else redeliveries + 1
 
 
-def _by_lane(held: Sequence[_Held]) -> list[tuple[Lane, list[Delivery]]]:
+def _by_lane(held: Sequence[_Held]) -> list[tuple[Lane, list[int]]]:
     """What is still on a lane."""
-    grouped: dict[Lane, list[Delivery]] = {}
+    grouped: dict[Lane, list[int]] = {}
     for one in held:
         if not one.lane.closed:
-            grouped.setdefault(one.lane, []).append(one.delivery)
+            grouped.setdefault(one.lane, []).append(one.number)
     return list(grouped.items())

@@ -348,8 +348,9 @@ async def test_a_message_that_stayed_behind_comes_while_others_are_worked_on(
     if len(records) < 2:
         pytest.skip("the broker sent them one by one")
     behind = vars(source)["_held"].pop(records[1].receipt_handle)
-    behind.delivery.update(Delivery.RELEASED)  # that is where the broker has it then
-    behind.delivery.settle()
+    delivery = vars(behind.lane)["_deliveries"].pop(behind.number)
+    delivery.update(Delivery.RELEASED)  # that is where the broker has it then
+    delivery.settle()
     behind.lane.held -= 1
     assert body_of(await receive_one(harness, source)) == b"b"
     assert not await source.extend([records[0].receipt_handle], seconds=30)
