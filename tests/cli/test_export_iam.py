@@ -70,6 +70,17 @@ def test_the_provisioning_policy_makes_and_connects_and_reads_nothing() -> None:
     assert not actions & {"sqs:ReceiveMessage", "sqs:SendMessage", "kinesis:GetRecords", "dynamodb:GetItem"}
 
 
+@pytest.mark.parametrize(
+    "queue", ["deliveries", "warehouse-s3-delivery-notes", "warehouse-sns-alarms", "warehouse-eventbridge-operations"]
+)
+def test_dead_letter_queues_may_be_made_beside_the_queues_that_are_read(queue: str) -> None:
+    policy, _ = export("warehouse.py", "--role", "provisioning")
+    allowed = set(statements(policy))
+    for name in (queue, f"{queue}-dead-letters"):
+        assert ("sqs:CreateQueue", f"arn:aws:sqs:eu-west-1:123456789012:{name}") in allowed
+    assert ("sqs:CreateQueue", "arn:aws:sqs:eu-west-1:123456789012:filed-dead-letters") not in allowed
+
+
 def test_an_unknown_account_is_a_wildcard_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EVENTFLOW_ACCOUNT_ID")
     policy, reported = export("warehouse.py")

@@ -21,6 +21,7 @@ from eventflow.model.subscriptions import (
 )
 from eventflow.ports import Permissions, Statement
 from eventflow_aws.arns import Arns, KnownArn
+from eventflow_aws.management.queues import dead_letters_of
 from eventflow_aws.notifications.resources import resource_of
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _reading(subscription: Subscription, options: AwsOptions, arns: Arns, runtim
 def _making(subscription: Subscription, options: AwsOptions, arns: Arns, provisioning: _Statements) -> None:
     match subscription:
         case QueueSubscription():
-            provisioning.allow("MakeSqs", MAKE_QUEUE, arns.of(f"sqs:{subscription.name}"))
+            provisioning.allow("MakeSqs", MAKE_QUEUE, *_read_queue(f"sqs:{subscription.name}", arns))
         case StreamSubscription():
             service = subscription.service
             provisioning.allow(f"Make{service.capitalize()}", MAKE[service], arns.of(f"{service}:{subscription.name}"))
@@ -162,8 +163,13 @@ def _making(subscription: Subscription, options: AwsOptions, arns: Arns, provisi
         case _:
             queue = options.notification_queue_of(resource_of(subscription))
             if queue is not None:
-                provisioning.allow("MakeSqs", MAKE_QUEUE, arns.of(f"sqs:{queue}"))
+                provisioning.allow("MakeSqs", MAKE_QUEUE, *_read_queue(f"sqs:{queue}", arns))
             _connecting(subscription, options, arns, provisioning)
+
+
+def _read_queue(resource: str, arns: Arns) -> tuple[KnownArn, KnownArn]:
+    """A queue that is read is made with its dead-letter queue."""
+    return arns.of(resource), arns.of(dead_letters_of(resource))
 
 
 def _connecting(subscription: Subscription, options: AwsOptions, arns: Arns, provisioning: _Statements) -> None:

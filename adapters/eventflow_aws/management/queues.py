@@ -32,6 +32,12 @@ class QueueNeed(NamedTuple):
     redrive: bool = False
 
 
+def dead_letters_of(resource: str) -> str:
+    """Where what keeps failing in a queue goes, FIFO if the queue is: ``sqs:orders-dead-letters``."""
+    suffix = ".fifo" if resource.endswith(".fifo") else ""
+    return f"{resource.removesuffix('.fifo')}-dead-letters{suffix}"
+
+
 async def make_queue(run: Provisioning, need: QueueNeed) -> AsyncIterator[ProvisionStep]:
     """The queue, after its dead-letter queue if both have to be made."""
     name = run.env.names.plain(need.resource)
@@ -40,10 +46,10 @@ async def make_queue(run: Provisioning, need: QueueNeed) -> AsyncIterator[Provis
         return
     attributes = _attributes(name, need)
     if need.redrive:
-        dead_letters = QueueNeed(f"{need.resource.removesuffix('.fifo')}-dead-letters{_suffix(need.resource)}")
-        async for step in make_queue(run, dead_letters):
+        dead_letters = dead_letters_of(need.resource)
+        async for step in make_queue(run, QueueNeed(dead_letters)):
             yield step
-        arn = run.arns.of(dead_letters.resource).arn
+        arn = run.arns.of(dead_letters).arn
         policy = {"deadLetterTargetArn": arn, "maxReceiveCount": MAXIMUM_RECEIVE_COUNT}
         attributes["RedrivePolicy"] = json.dumps(policy)
     if not run.dry_run:
@@ -100,10 +106,6 @@ def _attributes(name: str, need: QueueNeed) -> dict[QueueAttributeNameType, str]
     if name.endswith(".fifo"):
         attributes["FifoQueue"] = "true"
     return attributes
-
-
-def _suffix(name: str) -> str:
-    return ".fifo" if name.endswith(".fifo") else ""
 
 
 async def _url(run: Provisioning, resource: str) -> str | None:
