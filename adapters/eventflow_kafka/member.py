@@ -175,13 +175,12 @@ class Member:
                 resume=self._consumer.resume,
             )
             self._buffers[buffer.id] = buffer
-        if starts:
-            await owner.on_assigned(
-                [
-                    Assignment(partition=partition_id(partition), checkpoint=start.checkpoint, origin=start.offset - 1)
-                    for partition, start in sorted(starts.items())
-                ]
-            )
+        await owner.on_assigned(
+            [
+                Assignment(partition=partition_id(partition), checkpoint=start.checkpoint, origin=start.offset - 1)
+                for partition, start in sorted(starts.items())
+            ]
+        )
 
     async def _fix(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
         """Commit where reading begins, so that it is the same after a restart before the first commit."""

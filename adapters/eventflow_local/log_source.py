@@ -114,11 +114,15 @@ class LogSource:
         self._member = f"{self._process.id}/{uuid.uuid4().hex}"
         try:
             with self._database.listen(self._channel) as changes:
+                takes_part = False
                 while True:
                     now = self._database.clock.time()
                     share = await self._database.run(partial(self._take_part, now=now))
                     if share.rebalanced:
                         self._database.notify(self._channel)
+                    if not takes_part and not share.held:
+                        await owner.on_assigned([])
+                    takes_part = True
                     if not await self._follow(share, owner):
                         await changes.wait(timeout_seconds=self._pause(share))
         finally:

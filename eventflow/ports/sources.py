@@ -86,7 +86,8 @@ class PartitionOwner(Protocol):
     """Told by a stream source which partitions this process owns. Implemented by the runtime."""
 
     async def on_assigned(self, assignments: Sequence[Assignment]) -> None:
-        """Start reading these partitions."""
+        """Start reading these partitions. The first call may come with none: the source can be reached, and others
+        have all there are."""
 
     async def on_revoked(self, partitions: Sequence[PartitionId]) -> None:
         """Stop reading these; returns when their work in flight is drained and committed. Commits are still
@@ -103,7 +104,8 @@ class StreamSource(Protocol):
     def identity(self) -> SourceIdentity: ...
 
     async def run(self, owner: PartitionOwner) -> None:
-        """Take part in the distribution of partitions until cancelled, telling ``owner`` of every change.
+        """Take part in the distribution of partitions until cancelled, telling ``owner`` of every change, and once it
+        takes part, even if it gets nothing.
 
         On cancellation the partitions are given up without calling ``owner``: the caller drained them before.
         Raises UnavailableError or ResourceNotFoundError; whatever was assigned is then lost.

@@ -44,8 +44,8 @@ async def _nothing_in_flight(_: Sequence[PartitionId]) -> None:
 class Member:
     """A PartitionOwner that remembers what it was told and reads only when asked to.
 
-    ``assignments`` are the partitions it owns now, ``ended`` those whose last record it has read. ``on_drain``
-    is called before a revocation is confirmed.
+    ``assignments`` are the partitions it owns now, ``ended`` those whose last record it has read; ``takes_part`` tells
+    whether the source has said that it takes part. ``on_drain`` is called before a revocation is confirmed.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Member:
         self.source = source
         self.assignments: dict[PartitionId, Assignment] = {}
         self.ended: set[PartitionId] = set()
+        self.takes_part = False
         self.told: list[tuple[str, PartitionId]] = []
         self._patience_seconds = harness.patience_seconds
         self._on_drain = on_drain
@@ -80,6 +81,7 @@ class Member:
         await self.source.aclose()
 
     async def on_assigned(self, assignments: Sequence[Assignment]) -> None:
+        self.takes_part = True
         for assignment in assignments:
             assert assignment.partition not in self.assignments, f"{assignment.partition} was assigned twice"
             self.assignments[assignment.partition] = assignment

@@ -148,6 +148,7 @@ async def member_without_a_partition_takes_over(h: StreamHarness) -> None:
 
         await h.eventually(one_owner, "exactly one of two members owns the only partition")
         owner, idle = (first, second) if first.assignments else (second, first)
+        await idle.until(lambda: idle.takes_part, "a member that gets nothing is told that it takes part")
         await owner.leave()
         await idle.owns(1)
         await write_all(h, name, [b"1"])

@@ -20,7 +20,7 @@ from eventflow_aws.streams.in_parallel import in_parallel
 from eventflow_aws.streams.lease_items import stored_state
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from eventflow.model.records import Checkpoint
     from eventflow.ports import PartitionOwner
@@ -131,16 +131,17 @@ class HeldShards:
             _log.warning("%s: %s could not be handed over: %s", self._resource, held.shard, exc)
         self.remove(held)
 
-    async def watch(self, owner: PartitionOwner) -> None:
-        """Tell ``owner`` of every shard that was lost or could not be renewed in time."""
+    async def watch(self, owner: PartitionOwner, dropped: Callable[[], None]) -> None:
+        """Tell ``owner`` of every shard that was lost or could not be renewed in time; ``dropped`` is called after."""
         while True:
-            await self.drop_lost(owner)
+            if await self.drop_lost(owner):
+                dropped()
             with anyio.move_on_after(self._until_next_deadline()):
                 await self._alarm.wait()
             self._alarm.clear()
 
-    async def drop_lost(self, owner: PartitionOwner) -> None:
-        """Tell ``owner`` of what is lost by now. What it is draining it is told of there."""
+    async def drop_lost(self, owner: PartitionOwner) -> bool:
+        """Tell ``owner`` of what is lost by now, if anything is. What it is draining it is told of there."""
         async with self._telling:
             over = [held for held in self._held.values() if self._over(held)]
             for held in over:
@@ -153,6 +154,7 @@ class HeldShards:
             if dropped:
                 _log.warning("%s: lost %s", self._resource, ", ".join(dropped))
                 await owner.on_lost(dropped)
+            return bool(dropped)
 
     def _over(self, held: HeldShard) -> bool:
         return held.lost or anyio.current_time() >= held.renewed_at + self._hold_seconds

@@ -69,6 +69,8 @@ class ShardOwnership:
         self._silence = Silence(lease_seconds)
         self._taking: dict[str, Grip] = {}
         self._sharing_fails = False
+        self._lost_some = False
+        """Since the table could be read last."""
         self._changed = asyncio.Event()
 
     async def subscribe(self) -> None:
@@ -81,7 +83,7 @@ class ShardOwnership:
     async def run(self, owner: PartitionOwner) -> None:
         """Take part until cancelled; then everything is given up at once, without telling ``owner``.
 
-        Raises UnavailableError if the table has been away for so long that nothing is left,
+        Raises UnavailableError once nothing is left because the table is away,
         ResourceNotFoundError, AccessDeniedError.
         """
         self._member = uuid.uuid4().hex
@@ -89,7 +91,7 @@ class ShardOwnership:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._held.keep_renewing)
-                tasks.start_soon(self._held.watch, owner)
+                tasks.start_soon(self._held.watch, owner, self._dropped)
                 failure = await self._share(owner, tasks)
                 tasks.cancel_scope.cancel()
             raise failure
@@ -126,21 +128,34 @@ class ShardOwnership:
 
     async def _share(self, owner: PartitionOwner, tasks: TaskGroup) -> AdapterError:
         """Look and act until that makes no sense any more; returns why."""
-        looked_at = -math.inf
+        looked_at, failure = -math.inf, None
         while True:
             try:
                 await self._look_and_act(owner, tasks)
-                looked_at = anyio.current_time()
+                if looked_at == -math.inf and not self._held.all():
+                    await owner.on_assigned(())
+                looked_at, failure = anyio.current_time(), None
                 self._shares_again()
             except UnavailableError as exc:
-                if not self._held.all() and anyio.current_time() - looked_at > self._lease_seconds:
-                    return exc
+                failure = exc
                 self._cannot_share(exc)
             except AdapterError as exc:
                 return exc
-            with anyio.move_on_after(self._pause()):
-                await self._changed.wait()
-            self._changed.clear()
+            if failure is None or not self._nothing_is_left(looked_at):
+                with anyio.move_on_after(self._pause()):
+                    await self._changed.wait()
+                self._changed.clear()
+            if failure is not None and self._nothing_is_left(looked_at):
+                return failure
+
+    def _nothing_is_left(self, looked_at: float) -> bool:
+        """Whether a table that is away has ended our part. Who has nothing because others have it all waits longer."""
+        patience = 0.0 if self._lost_some else self._lease_seconds
+        return not self._held.all() and anyio.current_time() - looked_at > patience
+
+    def _dropped(self) -> None:
+        self._lost_some = True
+        self._changed.set()
 
     def _cannot_share(self, exc: UnavailableError) -> None:
         """Told when it begins and when it is over, not at every look."""
@@ -151,7 +166,7 @@ class ShardOwnership:
     def _shares_again(self) -> None:
         if self._sharing_fails:
             _log.info("%s: shards are shared again", self._mapping)
-        self._sharing_fails = False
+        self._sharing_fails = self._lost_some = False
 
     def _pause(self) -> float:
         listing = self._listing.due_in(now=anyio.current_time())

@@ -78,6 +78,8 @@ class Process:
         )
         self.assigned: dict[str, Assignment] = {}
         self.told: list[tuple[str, str]] = []
+        self.problem: str | None = None
+        """What is wrong as far as the poller knows."""
         self.drained = anyio.Event()
         self.drained.set()
         self._membership = anyio.CancelScope()
@@ -95,7 +97,8 @@ class Process:
     async def _take_part(self) -> None:
         try:
             await self.ownership.run(self)
-        except UnavailableError:
+        except UnavailableError as exc:
+            self.problem = str(exc)
             self.assigned.clear()
             await anyio.sleep(self.cluster.lease_seconds / 10)
 
@@ -117,6 +120,7 @@ class Process:
         await self.leave()
 
     async def on_assigned(self, assignments: Sequence[Assignment]) -> None:
+        self.problem = None
         for assignment in assignments:
             shard = assignment.partition
             assert shard not in self.assigned, f"{shard} was assigned twice"

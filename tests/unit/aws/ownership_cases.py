@@ -180,6 +180,19 @@ async def a_table_that_cannot_be_reached_ends_the_membership_of_who_has_nothing(
         await process.ownership.run(process)
 
 
+async def a_process_that_gets_nothing_when_the_table_is_back_knows_that_it_is_back(shared: Cluster) -> None:
+    shared.stream.open("s1")
+    owner = shared.join()
+    await owner.owns("s1")
+    spare = shared.join()
+    await anyio.sleep(shared.lease_seconds)
+    spare.table.cut = True
+    await shared.until(lambda: spare.problem is not None, "the poller is told")
+    spare.table.cut = False
+    await shared.until(lambda: spare.problem is None, "the poller is told that it works again")
+    assert not spare.assigned
+
+
 async def what_was_listed_last_serves_while_the_stream_is_away(shared: Cluster) -> None:
     shared.stream.open("s1", "s2")
     first = shared.join()
@@ -369,6 +382,7 @@ CASES: Final[tuple[OwnershipCase, ...]] = (
     a_lease_that_somebody_deletes_is_lost_and_made_again,
     a_short_break_of_the_network_costs_nothing,
     a_table_that_cannot_be_reached_ends_the_membership_of_who_has_nothing,
+    a_process_that_gets_nothing_when_the_table_is_back_knows_that_it_is_back,
     what_was_listed_last_serves_while_the_stream_is_away,
     an_answer_that_gets_lost_costs_neither_a_shard_nor_a_commit,
     commits_at_once_leave_the_last_one,

@@ -71,6 +71,22 @@ async def test_a_table_that_is_away_is_logged_twice(caplog: pytest.LogCaptureFix
     }
 
 
+async def test_a_process_that_lost_all_it_had_knows_at_once_that_the_table_is_away() -> None:
+    async with cluster(
+        partial(PaperTable, Paper()), VirtualClock(), lease_seconds=20, listing_seconds=30, patience_seconds=600
+    ) as shared:
+        shared.stream.open("s1")
+        process = shared.join()
+        await process.owns("s1")
+        process.table.cut = True
+        await shared.until(lambda: not process.assigned, "the lease is not renewed")
+        await anyio.sleep(0.5)
+        assert process.problem == "dynamodb:leases: the network is cut"
+        process.table.cut = False
+        await process.owns("s1")
+        assert process.problem is None
+
+
 class Step(NamedTuple):
     """One thing that happens to one of the processes, and how long it lasts."""
 
