@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from eventflow.cli.command_names import NamedCommands
 from eventflow.cli.options import (
     SETTINGS,
     environment_option,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from eventflow.ports import Statement
 
 
-@click.group(context_settings=SETTINGS, short_help="Write documents derived from an app.")
+@click.group(cls=NamedCommands, context_settings=SETTINGS, short_help="Write documents derived from an app.")
 def export() -> None:
     """Write documents derived from an app's declarations."""
 

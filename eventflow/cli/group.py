@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from eventflow.cli.command_names import NamedCommands
 from eventflow.errors import EventflowError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ after their command: EVENTFLOW_SEND_S3_KEY.
 """
 
 
-class CommandGroup(click.Group):
+class CommandGroup(NamedCommands):
     """Imports commands when they are used, and turns eventflow's errors into messages and exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

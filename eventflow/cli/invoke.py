@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from shlex import quote
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -20,16 +22,25 @@ from eventflow.cli.options import (
 from eventflow.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from eventflow.cli.logs import LogFormat
     from eventflow.plan.plan import Plan
+
+
+class _EventFile(click.File):
+    """Tells whoever gives the event itself how to."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[Any]:
+        if isinstance(value, str) and value.lstrip().startswith(("{", "[")) and not Path(value).exists():
+            self.fail(
+                f"this takes a file; to give the event: echo {quote(value)} | eventflow invoke ... -e -", param, ctx
+            )
+        return super().convert(value, param, ctx)
 
 
 @click.command(context_settings=SETTINGS, short_help="Invoke one function in this process.")
 @target_options()
 @click.argument("function")
-@click.option("-e", "--event", type=click.File("rb"), help="A JSON file with the event; - is standard input.")
+@click.option("-e", "--event", type=_EventFile("rb"), help="A JSON file with the event; - is standard input.")
 @click.option(
     "--invocation-type",
     type=click.Choice(("RequestResponse", "Event", "DryRun"), case_sensitive=False),

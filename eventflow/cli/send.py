@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack
 
 import click
 
+from eventflow.cli.command_names import NamedCommands
 from eventflow.cli.embedded import MEMORY, data_of
 from eventflow.cli.options import environment_option, load_named_environment, quiet_log_level_option
 from eventflow.cli.output import counted
@@ -66,7 +67,11 @@ def _message_options(name: str) -> Callable[[Command], Command]:
     return decorate
 
 
-@click.group(context_settings={"auto_envvar_prefix": "EVENTFLOW_SEND"}, short_help="Send events to a source.")
+@click.group(
+    cls=NamedCommands,
+    context_settings={"auto_envvar_prefix": "EVENTFLOW_SEND"},
+    short_help="Send events to a source.",
+)
 @environment_option
 def send(*, env: str | None) -> None:
     """Send messages, files, records or items to a source of events.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from eventflow.app import App
 from eventflow.errors import ConfigurationError, Problem, TargetError
-from eventflow.run.user_errors import described, place_of, with_user_frames
+from eventflow.run.user_errors import described, meant_option, place_of, with_user_frames
 from eventflow.triggers._marks import marks_of
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _did_you_mean(names: Sequence[str]) -> str | None:
 
 def _refuse_broken(target: Target, what: str, exc: BaseException) -> NoReturn:
     where = place_of(exc) or target.text
-    _refuse(where, f"{what}: {described(exc)}", cause=exc)
+    _refuse(where, f"{what}: {described(exc)}", meant_option(exc), cause=exc)
 
 
 # From a module to its app

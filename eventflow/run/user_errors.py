@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
+from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
+
+import eventflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +21,8 @@ _NOT_THE_USERS: Final = (
     str(Path(importlib.__file__).parent) + os.sep,
     str(Path(__file__).resolve().parent.parent) + os.sep,
 )
+_UNKNOWN_OPTION: Final = re.compile(r"(\w+)\(\) got an unexpected keyword argument '(\w+)'")
+"""As Python says it; from 3.13 on, what could have been meant follows."""
 
 
 def with_user_frames(exc: BaseException) -> BaseException:
@@ -39,6 +46,21 @@ def place_of(exc: BaseException) -> str | None:
         return f"{_shown(exc.filename)}, line {exc.lineno}"
     frames = list(_frames(exc.__traceback__))
     return f"{_shown(frames[-1].tb_frame.f_code.co_filename)}, line {frames[-1].tb_lineno}" if frames else None
+
+
+def meant_option(exc: BaseException) -> str | None:
+    """What to say to a call of one of eventflow's functions with an option that it does not have."""
+    frames = list(_frames(exc.__traceback__))
+    found = _UNKNOWN_OPTION.match(str(exc)) if isinstance(exc, TypeError) and frames else None
+    if found is None:
+        return None
+    name, option = found.groups()
+    called = getattr(eventflow, name, None)
+    if called is None or frames[-1].tb_frame.f_globals.get(name, called) is not called:
+        return None
+    options = [each.name for each in signature(called).parameters.values() if each.kind is each.KEYWORD_ONLY]
+    close = get_close_matches(option, options, n=1)
+    return f"did you mean {close[0]}?" if close else f"options: {', '.join(sorted(options))}"
 
 
 def _frames(traceback: TracebackType | None) -> Iterator[TracebackType]:

@@ -29,6 +29,22 @@ SHOP = """
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["srve", "shop"], "there is no command 'srve'; did you mean serve?"),
+        (["start", "shop"], "there is no command 'start'; known: serve, dev, invoke,"),
+        (["export", "opanapi", "shop"], "there is no command 'opanapi'; did you mean openapi?"),
+        (["send", "sqz", "orders"], "there is no command 'sqz'; did you mean sqs?"),
+        (["invoke", "shop", "fulfil", "-e", '{"id": 1}'], "echo '{\"id\": 1}' | eventflow invoke"),
+    ],
+)
+def test_what_was_meant_is_said(run_cli: RunCli, words: list[str], message: str) -> None:
+    result = run_cli(*words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
     ("error", "code"),
     [
         (ConfigurationError([]), ExitCode.MISCONFIGURED),

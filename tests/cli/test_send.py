@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         (["s3", "uploads", "-"], "standard input has no name"),
         (["s3", "uploads", "a.csv", "b.csv", "--key", "c.csv"], "--key names one object"),
         (["s3", "uploads", "no-such-file.csv"], "cannot read no-such-file.csv: No such file or directory"),
-        (["mqtt", "orders", "{}"], "No such command 'mqtt'"),
+        (["mqtt", "orders", "{}"], "there is no command 'mqtt'; did you mean mq?"),
     ],
 )
 def test_a_wrong_command_line_says_what_is_wrong(run_cli: RunCli, arguments: list[str], message: str) -> None:

@@ -139,6 +139,27 @@ def test_a_module_that_fails_shows_the_line_and_the_users_frames_only(write: Wri
     assert [Path(frame.filename).name for frame in frames] == ["shop_m.py", "shop_m_helper.py", "shop_m_helper.py"]
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ('on_sqs("orders", batch_sise=3)', "did you mean batch_size?"),
+        ('on_http("GET /", verb="GET")', "options: authorizer, "),
+    ],
+)
+@pytest.mark.parametrize("form", ["from eventflow import *\n{}", "import eventflow as ef\nef.{}"])
+def test_a_misspelt_option_of_a_decorator_says_what_was_meant(write: Write, form: str, line: str, hint: str) -> None:
+    write("shop_q.py", form.format(line))
+    problem = refused("shop_q")
+    assert problem.where == "shop_q.py, line 2"
+    assert "got an unexpected keyword argument" in problem.message
+    assert hint in str(problem.hint)
+
+
+def test_a_misspelt_option_of_the_users_own_function_is_not_explained(write: Write) -> None:
+    write("shop_r.py", "def on_sqs(queue):\n    ...\n\non_sqs(batch_sise=3)\n")
+    assert refused("shop_r").hint is None
+
+
 def test_a_syntax_error_names_the_line(write: Write) -> None:
     write("shop_n.py", "x = 1\ndef broken(:\n    pass\n")
     problem = refused("shop_n")
