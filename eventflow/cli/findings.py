@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from eventflow.cli import embedded
@@ -30,6 +31,8 @@ OPEN_INVOKE_API: Final = "open-invoke-api"
 _RETRY_DELAYS: Final = (60, 180)
 """Seconds after the first attempt at which the second and the third are due. Source: Lambda guide:
 invocation-async."""
+_NEARLY: Final = 0.85
+"""How alike two names are of which one is probably a slip of the other."""
 _DEFAULT_VISIBILITY_SECONDS: Final = 30
 """Source: SQS API: CreateQueue: VisibilityTimeout."""
 
@@ -307,6 +310,24 @@ def _distribution_without_function(plan: Plan) -> Iterator[Found]:
             yield f"distribution {name}", message, f'mark one with @on_cloudfront("{name}", ...), or remove the table'
 
 
+def _misspelt(plan: Plan) -> Iterator[Found]:
+    """An environment may well name what other apps have; but not nearly what this one has, and leave that out."""
+    triggers = [trigger for definition in _definitions(plan) for trigger in definition.triggers]
+    known = {resource for trigger in triggers for resource in trigger.resources}
+    known |= {destination.resource for destination in plan.destinations()}
+    given = dict.fromkeys(plan.environment.resources, "resources")
+    queues = plan.environment.binding(Service.SQS).options.get("queues")
+    if isinstance(queues, dict):
+        given |= dict.fromkeys([f"{Service.SQS}:{name}" for name in queues], "queues")
+    left_out = sorted(known - given.keys())
+    for resource, table in given.items():
+        close = [] if resource in known else get_close_matches(resource, left_out, n=1, cutoff=_NEARLY)
+        if close and resource.partition(":")[0] == close[0].partition(":")[0]:
+            where = f"environments.{plan.environment.name}.{table}"
+            message = f"{resource} is nothing that this app names"
+            yield where, message, f"did you mean {close[0]}? If not, name that one there, too"
+
+
 RULES: Final = (
     Rule("no-failure-destination", _no_failure_destination),
     Rule("no-stream-failure-destination", _no_stream_failure_destination),
@@ -325,5 +346,6 @@ RULES: Final = (
     Rule("key-without-permission", _key_without_permission),
     Rule("expired-key", _expired_key),
     Rule("distribution-without-function", _distribution_without_function),
+    Rule("misspelt-resource", _misspelt),
 )
 """In the order they are reported."""

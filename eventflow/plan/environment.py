@@ -233,6 +233,8 @@ _CALLERS: Final = (
 )
 _BOUND: Final = tuple(service.value for service in Service if service not in (Service.FUNCTION, *_CALLERS))
 """The services that adapters serve."""
+_NAMED: Final = tuple(service.value for service in Service if service not in (*HTTP_SERVICES, *AUTHORIZER_SERVICES))
+"""Those whose resources have names."""
 
 
 def _overrides(variables: Mapping[str, str]) -> dict[str, Any]:
@@ -311,6 +313,10 @@ def _type_problems(table: Mapping[str, Any], where: str) -> Iterator[Problem]:
             hint = f'[environments.<name>.sources.{service}] needs adapter = "..."'
             yield Problem(where=where, field=f"sources.{service}", message="names no adapter", hint=hint)
     for logical, physical in _items(table.get("resources")):
+        service, _, name = logical.partition(":")
+        if service not in _NAMED or not name:
+            hint = f"service:name, like sqs:orders; services: {', '.join(_NAMED)}"
+            yield Problem(where=where, field=f"resources.{logical}", message="names no resource", hint=hint)
         if not isinstance(physical, str):
             hint = 'for example "sqs:orders" = "https://..."'
             yield Problem(where=where, field=f"resources.{logical}", message=f"{physical!r} is not text", hint=hint)

@@ -92,6 +92,28 @@ def test_the_environment_is_looked_at(options: dict[str, Any], rules: set[str]) 
     assert rules_of_environment(**options) == rules
 
 
+MISSPELT = "misspelt-resource"
+NAME_CASES: tuple[tuple[dict[str, Any], set[str]], ...] = (
+    ({"resources": {"sqs:oders": "orders-prod"}}, {MISSPELT}),
+    ({"resources": {"sqs:orders": "orders-prod", "sqs:oders": "x"}}, set()),
+    ({"resources": {"sqs:refunds": "refunds-prod", "sns:orders": "x"}}, set()),
+    ({"resources": {"sqs:failures-prod": "x"}}, set()),
+    ({"resources": {"sqs:failure": "x"}}, {MISSPELT}),
+    ({"options": {"queues": {"ordres": {"visibility_timeout_seconds": 60}}}}, {MISSPELT}),
+    ({"options": {"queues": {"orders": {"dead_letter_queue": "orders-dead"}, "orders-dead": {}}}}, set()),
+)
+"""What an environment names, for a function that reads ``orders`` and sends to ``failures``."""
+
+
+@pytest.mark.parametrize(("given", "rules"), NAME_CASES)
+def test_a_name_that_is_nearly_one_of_the_apps_is_found(given: dict[str, Any], rules: set[str]) -> None:
+    environment = Environment(**given)
+    functions = [handler(on_sqs("orders")), handler(function(on_failure=to_sqs("failures")), name="other")]
+    found = find(App(functions).freeze(environment))
+    assert {finding.rule for finding in found} == rules
+    assert all("did you mean sqs:" in finding.mend for finding in found)
+
+
 OPEN = ("--invoke-api", "--invoke-auth-type", "none")
 
 
@@ -218,7 +240,7 @@ def test_a_rule_finds_what_it_is_for_and_nothing_else(
 
 
 def test_every_rule_has_a_case() -> None:
-    cases = {rule for rule, *_ in CASES}.union(*(rules for _, rules in ENVIRONMENT_CASES))
+    cases = {rule for rule, *_ in CASES}.union(*(rules for _, rules in [*ENVIRONMENT_CASES, *NAME_CASES]))
     assert {rule.id for rule in RULES} == cases
 
 

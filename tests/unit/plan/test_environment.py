@@ -97,12 +97,23 @@ def test_every_wrong_value_is_reported_at_once(tmp_path: Path) -> None:
         adapter = "local"
         [environments.local.resources]
         "sqs:orders" = 7
+        "sqz:orders" = "orders"
+        orders = "orders"
         """,
     )
     with pytest.raises(ConfigurationError) as caught:
         load_environment(directory=tmp_path)
     fields = {problem.field for problem in caught.value.problems}
-    assert fields == {"adapter", "concurrency", "region", "sources.kafka", "sources.sqz", "resources.sqs:orders"}
+    assert fields == {
+        "adapter",
+        "concurrency",
+        "region",
+        "sources.kafka",
+        "sources.sqz",
+        "resources.sqs:orders",
+        "resources.sqz:orders",
+        "resources.orders",
+    }
 
 
 def test_a_stray_table_is_refused(tmp_path: Path) -> None:
