@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
 from eventflow.errors import ConfigurationError, Problem
+from eventflow.ports.known_options import known_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,7 +91,7 @@ def _problems(where: str, options: Mapping[str, Any]) -> Iterator[Problem]:
     known = [option.name for option in fields(AwsOptions)]
     for key, value in options.items():
         if key not in known:
-            hint = f"known: {', '.join(known)}"
+            hint = known_options(key, known)
             yield Problem(where=where, field=key, message="is not an option of the aws adapter", hint=hint)
         elif key in _TEXT and (not isinstance(value, str) or not value):
             yield Problem(where=where, field=key, message=f"{value!r} is not allowed", hint="text")

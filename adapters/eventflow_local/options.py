@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.model.destinations import Service
 from eventflow.model.mapping import StreamViewType
+from eventflow.ports.known_options import known_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -192,7 +193,7 @@ _DEFAULT_KAFKA_TOPIC: Final = KafkaTopicOptions()
 
 def _problems(options: Mapping[str, Any], where: str) -> Iterator[Problem]:
     for key in sorted(options.keys() - {"data", *TABLES}):
-        yield Problem(where=where, field=key, message="is not an option", hint=f"known: {', '.join(('data', *TABLES))}")
+        yield Problem(where=where, field=key, message="is not an option", hint=known_options(key, ("data", *TABLES)))
     data = options.get("data", DEFAULT_DATA)
     if not isinstance(data, str) or not data:
         yield Problem(where=where, field="data", message=f"{data!r} is not a directory", hint='or "memory"')

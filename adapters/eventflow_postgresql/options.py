@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from eventflow.errors import ConfigurationError, Problem
+from eventflow.ports.known_options import known_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,7 +53,7 @@ class PostgresqlOptions:
 def _problems(options: Mapping[str, Any], where: str) -> Iterator[Problem]:
     known = [option.name for option in fields(PostgresqlOptions) if option.init]
     for key in sorted(options.keys() - set(known)):
-        hint = f"known: {', '.join(known)}"
+        hint = known_options(key, known)
         yield Problem(where=where, field=key, message="is not an option of the postgresql adapter", hint=hint)
     if not _is_url(options.get("postgresql_url", "postgresql:")):
         hint = (

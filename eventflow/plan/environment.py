@@ -15,6 +15,7 @@ from eventflow.model import limits
 from eventflow.model.cors import Cors
 from eventflow.model.destinations import AUTHORIZER_SERVICES, HTTP_SERVICES, Service
 from eventflow.model.partitions import partition_of
+from eventflow.ports.known_options import ENVIRONMENT_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -254,7 +255,7 @@ def _environment(name: str, table: Mapping[str, Any], where: str, overrides: Map
     if problems:
         raise ConfigurationError(problems)
     known = {key: table[key] for key in _TYPES if key in table and key not in ("sources", "cors", "cloudfront")}
-    options = {key: value for key, value in table.items() if key not in (*_TYPES, *_ACCESS, "event_queue")}
+    options = {key: value for key, value in table.items() if key not in ENVIRONMENT_KEYS}
     adapter = table.get("adapter", DEFAULT_ADAPTER)
     sources = {
         service: _source_binding(source, options if source["adapter"] == adapter else _NO_OPTIONS)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.errors import ConfigurationError, Problem
+from eventflow.ports.known_options import known_options
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -71,7 +72,7 @@ class SignIn:
             message, hint = "does not belong into a file of settings", f"set {self.password_variable}"
             return Problem(where=where, field=key, message=message, hint=f"{hint}, or name a password_file")
         message = f"is not an option of the {self.adapter} adapter"
-        return Problem(where=where, field=key, message=message, hint=f"known: {', '.join(known)}")
+        return Problem(where=where, field=key, message=message, hint=known_options(key, known))
 
     def misplaced_credentials(self, where: str, field: str) -> Problem:
         """An address has a user, or a password, in it. Its value is not repeated."""

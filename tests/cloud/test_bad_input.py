@@ -143,9 +143,16 @@ CASES: Final = {
         says=(f"{ORDERS}: sqs:orders: is bound to arn:aws:sqs:eu-west-1", 'set region = "eu-west-1"'),
     ),
     "an option that is misspelled": Case(
-        table={"notification_que": '"x"', "lease_seconds": "1"},
-        problems=2,
-        says=("notification_que  is not an option", "known: profile", "1 is not allowed", "from 5 to 300"),
+        table={"notification_que": '"x"', "event_quue": '"x"', "lease_seconds": "1"},
+        problems=3,
+        says=(
+            "notification_que  is not an option",
+            "known: profile",
+            "did you mean notification_queue?",
+            "did you mean event_queue?",
+            "1 is not allowed",
+            "from 5 to 300",
+        ),
     ),
     "a profile that does not exist": Case(
         table={"profile": '"nobody"'}, says=("profile: there is no profile 'nobody'", "known: none")

@@ -57,7 +57,7 @@ async def test_every_table_is_obeyed() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"date": "x"}, "date: is not an option (known: data, queues"),
+        ({"date": "x"}, "activemq; did you mean data?)"),
         ({"data": ""}, "data: '' is not a directory"),
         ({"data": 7}, "data: 7 is not a directory"),
         ({"queues": []}, "queues: is not a table"),
