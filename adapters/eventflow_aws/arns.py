@@ -36,7 +36,7 @@ class Arns:
     """ARNs from bound ARNs and URLs, else from a region and an account; without an account they have a wildcard."""
 
     def __init__(self, names: Names, *, partition: str, region: str, account_id: str | None) -> None:
-        self._names = names
+        self.names = names
         self._partition = partition
         self._region = region
         self.account_id = account_id
@@ -46,9 +46,9 @@ class Arns:
 
         Raises ResourceNotFoundError if it is of no service of AWS's, AdapterError if it is bound to another one's ARN.
         """
-        physical = self._names.physical(resource)
+        physical = self.names.physical(resource)
         if Arn.parse(physical) is not None:
-            self._names.plain(resource)  # is it of this service?
+            self.names.plain(resource)  # is it of this service?
             return KnownArn(physical)
         kind = resource.partition(":")[0]
         if kind not in ARN_FORMS:
@@ -59,7 +59,7 @@ class Arns:
         queue = queue_arn(physical)
         if queue is not None:
             return KnownArn(str(queue._replace(partition=self._partition, region=queue.region or self._region)))
-        return self.made(service, prefix + self._names.plain(resource))
+        return self.made(service, prefix + self.names.plain(resource))
 
     def made(self, service: str, name: str) -> KnownArn:
         """An ARN in the environment's own account."""

@@ -61,6 +61,16 @@ class Names:
         """Whether the environment says what a logical name is."""
         return bool(self._resources.get(resource))
 
+    def dead_letters(self, queue: str) -> str:
+        """The resource of a queue's dead-letter queue: ``sqs:orders-prod-dead-letters`` if ``sqs:orders`` is bound to
+        ``orders-prod``. Two environments of one account share none. It is FIFO if the queue is.
+
+        Raises AdapterError if the queue is bound to another service's ARN.
+        """
+        name = self.plain(queue)
+        suffix = ".fifo" if name.endswith(".fifo") else ""
+        return f"sqs:{name.removesuffix('.fifo')}-dead-letters{suffix}"
+
     def plain(self, resource: str) -> str:
         """The physical name alone, whether it is bound by ARN, by URL or by name.
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import botocore.session
@@ -79,6 +80,20 @@ def test_dead_letter_queues_may_be_made_beside_the_queues_that_are_read(queue: s
     for name in (queue, f"{queue}-dead-letters"):
         assert ("sqs:CreateQueue", f"arn:aws:sqs:eu-west-1:123456789012:{name}") in allowed
     assert ("sqs:CreateQueue", "arn:aws:sqs:eu-west-1:123456789012:filed-dead-letters") not in allowed
+
+
+def test_dead_letter_queues_are_called_after_the_queue_that_is_bound(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two environments of one account share none."""
+    url = "https://sqs.eu-west-1.amazonaws.com/123456789012/deliveries-prod"
+    table = (EXAMPLES / "eventflow.toml").read_text().replace("[environments.local", "[environments.unused")
+    (tmp_path / "eventflow.toml").write_text(f'{table}\n[environments.aws.resources]\n"sqs:deliveries" = "{url}"\n')
+    monkeypatch.chdir(tmp_path)
+    policy, _ = export("warehouse.py", "--role", "provisioning")
+    made = {resource.rpartition(":")[2] for action, resource in statements(policy) if action == "sqs:CreateQueue"}
+    assert {"deliveries-prod", "deliveries-prod-dead-letters"} <= made
+    assert "deliveries-dead-letters" not in made
 
 
 def test_an_unknown_account_is_a_wildcard_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,6 @@ from eventflow.model.subscriptions import (
 )
 from eventflow.ports import Permissions, Statement
 from eventflow_aws.arns import Arns, KnownArn
-from eventflow_aws.management.queues import dead_letters_of
 from eventflow_aws.notifications.resources import resource_of
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ def _making(subscription: Subscription, options: AwsOptions, arns: Arns, provisi
 
 def _read_queue(resource: str, arns: Arns) -> tuple[KnownArn, KnownArn]:
     """A queue that is read is made with its dead-letter queue."""
-    return arns.of(resource), arns.of(dead_letters_of(resource))
+    return arns.of(resource), arns.of(arns.names.dead_letters(resource))
 
 
 def _connecting(subscription: Subscription, options: AwsOptions, arns: Arns, provisioning: _Statements) -> None:

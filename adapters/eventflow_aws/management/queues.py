@@ -32,12 +32,6 @@ class QueueNeed(NamedTuple):
     redrive: bool = False
 
 
-def dead_letters_of(resource: str) -> str:
-    """Where what keeps failing in a queue goes, FIFO if the queue is: ``sqs:orders-dead-letters``."""
-    suffix = ".fifo" if resource.endswith(".fifo") else ""
-    return f"{resource.removesuffix('.fifo')}-dead-letters{suffix}"
-
-
 async def make_queue(run: Provisioning, need: QueueNeed) -> AsyncIterator[ProvisionStep]:
     """The queue, after its dead-letter queue if both have to be made."""
     name = run.env.names.plain(need.resource)
@@ -46,7 +40,7 @@ async def make_queue(run: Provisioning, need: QueueNeed) -> AsyncIterator[Provis
         return
     attributes = _attributes(name, need)
     if need.redrive:
-        dead_letters = dead_letters_of(need.resource)
+        dead_letters = run.env.names.dead_letters(need.resource)
         async for step in make_queue(run, QueueNeed(dead_letters)):
             yield step
         arn = run.arns.of(dead_letters).arn
