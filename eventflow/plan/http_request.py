@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, parse_qsl, unquote_plus
 
 from eventflow.events._requests import find_header, request_context
+from eventflow.plan.environment import UNKNOWN_ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-ACCOUNT_ID: Final = "000000000000"
 API_ID: Final = "local"
 
 _TEXT_TYPES: Final = ("text/", "application/json", "application/xml", "application/javascript")
@@ -33,6 +33,7 @@ class HttpRequest:
     __slots__ = (
         "_query",
         "_wire",
+        "account_id",
         "authorizer",
         "body",
         "headers",
@@ -61,6 +62,7 @@ class HttpRequest:
         protocol: str,
         request_id: str,
         time: float,
+        account_id: str = UNKNOWN_ACCOUNT,
     ) -> None:
         self.method = method
         self.path = path
@@ -73,6 +75,7 @@ class HttpRequest:
         self.protocol = protocol
         self.request_id = request_id
         self.time = time
+        self.account_id = account_id
         self.authorizer: Any = None
         self._wire: dict[str, Any] | None = None
         self._query: dict[str, list[str]] | None = None
@@ -92,6 +95,7 @@ class HttpRequest:
             protocol=request.protocol,
             request_id=request.request_id,
             time=request.time,
+            account_id=request.account_id,
         )
 
     @staticmethod
@@ -148,7 +152,7 @@ class HttpRequest:
     def _context(self, headers: Mapping[str, str]) -> dict[str, Any]:
         host = headers.get("host", "localhost")
         context: dict[str, Any] = {
-            "accountId": ACCOUNT_ID,
+            "accountId": self.account_id,
             "apiId": API_ID,
             "domainName": host,
             "domainPrefix": first_label(host),
@@ -222,7 +226,7 @@ class FunctionUrlRequest(HttpRequest):
         context = super()._context(headers)
         prefix = first_label(self.domain)
         return context | {
-            "accountId": "anonymous" if self.authorizer is None else ACCOUNT_ID,
+            "accountId": "anonymous" if self.authorizer is None else self.account_id,
             "apiId": prefix,
             "domainName": self.domain,
             "domainPrefix": prefix,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from eventflow.plan.http_request import (
-    ACCOUNT_ID,
     API_ID,
     HttpRequest,
     access_log_time,
@@ -85,7 +84,7 @@ class HttpV1Request(HttpRequest):
         known = {name.lower(): values[-1] for name, values in headers.items()}
         host = known.get("host", "localhost")
         return {
-            "accountId": ACCOUNT_ID,
+            "accountId": self.account_id,
             "apiId": API_ID,
             "authorizer": self.authorizer or {"claims": None, "scopes": None},
             "domainName": host,

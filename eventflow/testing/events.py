@@ -43,6 +43,7 @@ from eventflow.model.mapping import StreamViewType
 from eventflow.model.message_queues import DEFAULT_VIRTUAL_HOST, QueueAddress
 from eventflow.model.partitions import partition_of
 from eventflow.model.records import QueueRecord, SourceIdentity, StreamRecord
+from eventflow.testing.http_events import ACCOUNT_ID as ACCOUNT_ID
 from eventflow.testing.http_events import HTTP_EVENT_FACTORIES
 from eventflow.testing.http_events import alb_event as alb_event
 from eventflow.testing.http_events import function_url_event as function_url_event
@@ -62,7 +63,6 @@ if TYPE_CHECKING:
 TIME: Final = 1_767_225_600.0
 """2026-01-01T00:00:00Z, when everything happens unless said otherwise."""
 REGION: Final = "us-east-1"
-ACCOUNT_ID: Final = "123456789012"
 MESSAGE: Final = "Hello"
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 

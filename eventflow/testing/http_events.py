@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 TIME: Final = 1_767_225_600.0
-METHOD_ARN: Final = "arn:aws:execute-api:us-east-1:123456789012:example/prod/GET/"
+ACCOUNT_ID: Final = "123456789012"
+METHOD_ARN: Final = f"arn:aws:execute-api:us-east-1:{ACCOUNT_ID}:example/prod/GET/"
 CONNECTION_ID: Final = "L0SM9cOFvHcCIhw="
 _REQUEST_ID: Final = "00000000-0000-4000-8000-000000000001"
 
@@ -89,7 +90,7 @@ def alb_event(
 ) -> AlbEvent:
     """A request through a load balancer. A body that is neither text nor bytes is sent as JSON."""
     request = AlbRequest(
-        target_group=target_group_arn(target_group, region=region, account_id="123456789012"),
+        target_group=target_group_arn(target_group, region=region, account_id=ACCOUNT_ID),
         multi_value=multi_value_headers,
         route_key="$default",
         **_facts(method, path, body, query, headers, None, source_ip, time),
@@ -220,6 +221,7 @@ def _facts(
         "protocol": "HTTP/1.1",
         "request_id": _REQUEST_ID,
         "time": time,
+        "account_id": ACCOUNT_ID,
     }
 
 

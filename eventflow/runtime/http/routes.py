@@ -67,6 +67,7 @@ class Routes:
 
     def __init__(self, plan: Plan, functions: Functions, clock: Clock, *, gate: Gate | None = None) -> None:
         """``gate`` tells who may call function URLs whose callers sign: everybody, if ``None``."""
+        self._account_id = plan.environment.account_id
         targets = []
         gates = Gates(functions, plan.environment, clock, callers=gate)
         for route in plan.routes:
@@ -165,6 +166,7 @@ class Routes:
             protocol="HTTP/" + scope["http_version"],
             request_id=request_id,
             time=self._clock.time(),
+            account_id=self._account_id,
         )
         if gate is not None:
             refusal = await gate.admit(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -91,6 +92,22 @@ async def test_an_http_api_gives_version_1_with_lower_case_headers() -> None:
     assert "deploymentId" not in event["requestContext"]
     assert (event["body"], event["isBase64Encoded"]) == ("/w==", True)
     assert reply.header("apigw-requestid") == event["requestContext"]["requestId"]
+
+
+@on_http("GET /account")
+async def http_account(event: dict[str, Any]) -> str:
+    return str(event["requestContext"]["accountId"])
+
+
+@on_rest("GET /account")
+async def rest_account(event: dict[str, Any]) -> dict[str, Any]:
+    return {"statusCode": 200, "body": event["requestContext"]["accountId"]}
+
+
+@pytest.mark.parametrize("handler", [http_account, rest_account])
+async def test_an_apis_account_is_the_environments(handler: Callable[..., Any]) -> None:
+    with running(handler, environment=Environment(account_id="123456789012")) as here:
+        assert (await here.client.get("/account")).body == b"123456789012"
 
 
 @on_function_url()
