@@ -85,8 +85,8 @@ class RecordCodec(Protocol[RecordT]):
     def filter_view(self, record: RecordT, identity: SourceIdentity) -> FilterView:
         """The record as filter criteria see it."""
 
-    def size(self, record: RecordT) -> int:
-        """Bytes that the record adds to a batch's 6 MB, metadata included: its encoded length, or a close
+    def sizes(self, records: Sequence[RecordT]) -> list[int]:
+        """Bytes that each record adds to a batch's 6 MB, metadata included: its encoded length, or a close
         upper bound that costs no encoding."""
 
 

@@ -119,13 +119,14 @@ class ActiveMQCodec:
     def filter_view(self, record: QueueRecord, identity: SourceIdentity) -> FilterView:
         return FilterView(record.body, _metadata(record))
 
-    def size(self, record: QueueRecord) -> int:
-        return (
+    def sizes(self, records: Sequence[QueueRecord]) -> list[int]:
+        return [
             _ENVELOPE_BYTES
             + text_size(record.message_id)
             + base64_size(_as_bytes(record.body))
             + json_size(dict(record.attributes))
-        )
+            for record in records
+        ]
 
 
 ACTIVEMQ = ActiveMQCodec()

@@ -142,9 +142,8 @@ class DocumentDBCodec:
     def filter_view(self, record: StreamRecord, identity: SourceIdentity) -> FilterView:
         return FilterView(record.data, {})
 
-    def size(self, record: StreamRecord) -> int:
-        size: int = record.attributes.get(SIZE, 0)
-        return _ENVELOPE_BYTES + (size or len(record.data or b""))
+    def sizes(self, records: Sequence[StreamRecord]) -> list[int]:
+        return [_ENVELOPE_BYTES + (record.attributes.get(SIZE, 0) or len(record.data or b"")) for record in records]
 
 
 DOCUMENTDB = DocumentDBCodec()

@@ -150,8 +150,8 @@ class DynamoDBCodec:
     def filter_view(self, record: StreamRecord, identity: SourceIdentity) -> FilterView:
         return FilterView(record.attributes["dynamodb"], _metadata(record, identity))
 
-    def size(self, record: StreamRecord) -> int:
-        return _ENVELOPE_BYTES + json_size(record.attributes["dynamodb"])
+    def sizes(self, records: Sequence[StreamRecord]) -> list[int]:
+        return [_ENVELOPE_BYTES + json_size(record.attributes["dynamodb"]) for record in records]
 
 
 DYNAMODB = DynamoDBCodec()

@@ -16,7 +16,7 @@ from eventflow.model.filtering import FilterMismatch, FilterRules, FilterView
 from eventflow.model.records import StreamRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from eventflow.events._payload import UserData
     from eventflow.model.json import JsonObject
@@ -90,7 +90,7 @@ class KafkaCodec:
 
     With a schema registry there may be ``key``, which is decoded where ``record.key`` is not, ``keySchemaMetadata`` and
     ``valueSchemaMetadata``; or ``problem``, the reason why the record cannot be read. Then all but ``identifier`` and
-    ``size`` raise EventValidationError."""
+    ``sizes`` raise EventValidationError."""
 
     service: ClassVar[Service] = Service.KAFKA
     event_model: ClassVar[type[EventModel]] = KafkaEvent
@@ -141,19 +141,29 @@ class KafkaCodec:
     def filter_view(self, record: StreamRecord, identity: SourceIdentity) -> FilterView:
         return FilterView(record.data, _metadata(record))
 
-    def size(self, record: StreamRecord) -> int:
-        attributes, key, data = record.attributes, record.key, record.data
-        size: int = _ENVELOPE_BYTES + _topic_size(attributes["topic"]) + len(attributes["timestampType"])
-        if data:
-            size += base64_size(data)
-        if key:
-            size += base64_size(key if isinstance(key, bytes) else key.encode())
-        if attributes["headers"]:
-            size += sum(text_size(name) + _SIGNED_BYTE * len(value) + 8 for name, value in attributes["headers"])
-        return size
+    def sizes(self, records: Sequence[StreamRecord]) -> list[int]:
+        sizes: list[int] = []
+        before: Mapping[str, Any] | None = None
+        around = 0
+        for _, _, key, data, _, attributes in records:
+            if attributes is not before:  # records without headers share theirs
+                before, around = attributes, _size_around(attributes)
+            size = around
+            if data:
+                size += (len(data) + 2) // 3 * 4
+            if key:
+                size += base64_size(key if isinstance(key, bytes) else key.encode())
+            sizes.append(size)
+        return sizes
 
 
 KAFKA = KafkaCodec()
+
+
+def _size_around(attributes: Mapping[str, Any]) -> int:
+    """What a record has beside its key and its value."""
+    headers = sum(text_size(name) + _SIGNED_BYTE * len(value) + 8 for name, value in attributes["headers"])
+    return _ENVELOPE_BYTES + _topic_size(attributes["topic"]) + len(attributes["timestampType"]) + headers
 
 
 def _metadata(record: StreamRecord) -> JsonObject:

@@ -128,8 +128,11 @@ class KinesisCodec:
         """Filters see what is inside ``kinesis`` beside the rest of the record."""
         return FilterView(record.data, {**_metadata(record), **_envelope(record, identity)})
 
-    def size(self, record: StreamRecord) -> int:
-        return _ENVELOPE_BYTES + len(record.partition) + text_size(str(record.key)) + base64_size(record.data)
+    def sizes(self, records: Sequence[StreamRecord]) -> list[int]:
+        return [
+            _ENVELOPE_BYTES + len(record.partition) + text_size(str(record.key)) + base64_size(record.data)
+            for record in records
+        ]
 
 
 KINESIS = KinesisCodec()

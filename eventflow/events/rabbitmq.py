@@ -133,8 +133,11 @@ class RabbitMQCodec:
     def filter_view(self, record: QueueRecord, identity: SourceIdentity) -> FilterView:
         return FilterView(record.body, _metadata(record))
 
-    def size(self, record: QueueRecord) -> int:
-        return _ENVELOPE_BYTES + base64_size(_as_bytes(record.body)) + json_size(dict(record.attributes))
+    def sizes(self, records: Sequence[QueueRecord]) -> list[int]:
+        return [
+            _ENVELOPE_BYTES + base64_size(_as_bytes(record.body)) + json_size(dict(record.attributes))
+            for record in records
+        ]
 
 
 RABBITMQ = RabbitMQCodec()

@@ -129,21 +129,25 @@ class SqsCodec:
         metadata = self.wire_record(record, identity)
         return FilterView(metadata.pop("body"), metadata)
 
-    def size(self, record: QueueRecord) -> int:
-        attributes = record.attributes
-        return (
-            _ENVELOPE_BYTES
-            + len(record.message_id)
-            + len(record.receipt_handle)
-            + _body_size(record.body)
-            + sum(map(len, attributes))
-            + sum(map(len, attributes.values())) * 2
-            + len(attributes) * 6
-            + (json_size(dict(record.message_attributes)) if record.message_attributes else 0)
-        )
+    def sizes(self, records: Sequence[QueueRecord]) -> list[int]:
+        return [_size(record) for record in records]
 
 
 SQS = SqsCodec()
+
+
+def _size(record: QueueRecord) -> int:
+    attributes = record.attributes
+    return (
+        _ENVELOPE_BYTES
+        + len(record.message_id)
+        + len(record.receipt_handle)
+        + _body_size(record.body)
+        + sum(map(len, attributes))
+        + sum(map(len, attributes.values())) * 2
+        + len(attributes) * 6
+        + (json_size(dict(record.message_attributes)) if record.message_attributes else 0)
+    )
 
 
 def _read_record(record: JsonObject) -> QueueRecord:

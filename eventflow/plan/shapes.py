@@ -217,12 +217,12 @@ class BatchShapes(_Shapes):
 
         def read_all(event: BatchEvent | JsonObject) -> list[Any]:
             records = event.records if isinstance(event, BatchEvent) else read_records(codec, event)
-            found = []
-            for record in records:
-                try:
-                    found.append(read(record))
-                except EventValidationError as exc:
-                    raise EventValidationError(f"{exc.of} {codec.identifier(record)}", exc.details) from None
+            found: list[Any] = []
+            try:
+                found.extend(map(read, records))
+            except EventValidationError as exc:
+                bad = records[len(found)]
+                raise EventValidationError(f"{exc.of} {codec.identifier(bad)}", exc.details) from None
             return found
 
         return read_all

@@ -86,18 +86,18 @@ class BatchBuilder(Generic[T]):
         self._bytes += size
         return True
 
-    def fill(self, records: Sequence[T], size: Callable[[T], int], *, now: float) -> int:
+    def fill(self, records: Sequence[T], sizes: Callable[[Sequence[T]], Sequence[int]], *, now: float) -> int:
         """Take in the first of ``records``, as many as fit; returns how many. At the first that fits no batch it
         stops, too."""
         chosen = records[: max(0, self._limits.batch_size - len(self._records))]
-        total = sum(map(size, chosen))
+        weights = sizes(chosen)
+        total = sum(weights)
         if chosen and self._bytes + total <= self._limits.maximum_bytes:
             self._begin(now)
             self._records += chosen
             self._bytes += total
             return len(chosen)
-        for count, record in enumerate(chosen):
-            weight = size(record)
+        for count, (record, weight) in enumerate(zip(chosen, weights, strict=True)):
             if self._limits.oversized(weight) or not self.add(record, weight, now=now):
                 return count
         return len(chosen)

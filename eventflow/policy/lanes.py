@@ -102,6 +102,9 @@ class Watermark:
     def _move(self) -> Position | None:
         running, order = self.running, self._order
         moved: Position | None = None
+        if order and not running:
+            moved = self.position = order[-1]
+            order.clear()
         while order and order[0] not in running:
             moved = self.position = order.popleft()
         return moved

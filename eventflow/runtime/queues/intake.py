@@ -43,9 +43,7 @@ class Intake:
         self._run.leases.begin(received)
         wanted_records: list[Sized] = []
         unwanted: list[QueueRecord] = []
-        size_of = self._run.plan.codec.size
-        for record in received:
-            size = size_of(record)
+        for record, size in zip(received, self._run.plan.codec.sizes(received), strict=True):
             if self._is_wanted(record, size):
                 wanted_records.append(Sized(record, size))
             else:

@@ -86,6 +86,13 @@ class MappingRun:
     def size(self, record: StreamRecord) -> int:
         """Bytes of the record in an event; 0 if it cannot be decoded, for then building its event fails, too."""
         try:
-            return self.codec.size(record)
+            return self.codec.sizes((record,))[0]
         except Exception:  # noqa: BLE001 (a record that cannot be decoded fails where others do)
             return 0
+
+    def sizes(self, records: Sequence[StreamRecord]) -> list[int]:
+        """The same of many."""
+        try:
+            return self.codec.sizes(records)
+        except Exception:  # noqa: BLE001 (which of them cannot be decoded?)
+            return [self.size(record) for record in records]

@@ -185,7 +185,7 @@ def test_filling_is_adding_one_by_one(sizes: list[int], batch_size: int, already
     for one in (filled, added):
         for number in range(min(already, batch_size)):
             one.add(f"before {number}", 10, now=1)
-    count = filled.fill([str(size) for size in sizes], int, now=9)
+    count = filled.fill([str(size) for size in sizes], lambda texts: [int(text) for text in texts], now=9)
     expected = 0
     for size in sizes:
         if size > 100 or not added.add(str(size), size, now=9):
