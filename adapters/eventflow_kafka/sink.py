@@ -70,6 +70,9 @@ class KafkaSink:
     async def _produce(
         self, producer: AIOKafkaProducer, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
     ) -> None:
+        # A producer begins with every topic of the cluster, and forgets those that it was not asked to keep when it
+        # looks for another: what still waits to be sent to them then has no leader any more.
+        producer.client.add_topic(self._topic)
         try:
             await producer.send_and_wait(self._topic, value, key, headers=headers)
         except KafkaError:

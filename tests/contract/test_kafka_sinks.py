@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import anyio
 import pytest
+from aiokafka import TopicPartition
 
 from eventflow.errors import InvalidMessageError, ResourceNotFoundError, UnavailableError
 from eventflow.model.destinations import Destination, OutboundMessage, Service
@@ -88,6 +89,18 @@ async def test_messages_go_on_after_one_was_refused_by_the_broker(opened: Proces
         await topic.send(keyed(b"x" * MAXIMUM_BODY_BYTES))
     await topic.send(keyed(b"after"))
     assert [message.body for message in await inbox.take(2)] == [b"before", b"after"]
+
+
+async def test_a_topic_stays_known_when_another_is_looked_for(kafka_server: Server, opened: Processes) -> None:
+    """A message that waits for the one before it could not be sent any more, once nobody knows its topic's leader."""
+    early = await create_topic(opened.admin, 1)
+    async with kafka_adapter(kafka_server) as adapter:
+        producer = await vars(adapter)["_environment"].clients.producer()  # which begins with every topic there is
+        await (await adapter.sink(Destination(Service.KAFKA, early))).send(keyed(b"1"))
+        late = await create_topic(opened.admin, 1)
+        await (await adapter.sink(Destination(Service.KAFKA, late))).send(keyed(b"2"))
+        leaders = {producer.client.cluster.leader_for_partition(TopicPartition(name, 0)) for name in (early, late)}
+    assert None not in leaders
 
 
 async def test_a_topic_that_is_deleted_is_missing_not_away(opened: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
