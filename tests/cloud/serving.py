@@ -57,6 +57,19 @@ class Serving:
         status, body = self.request("GET", "/readyz?verbose")
         return status, body.decode()
 
+    def until_ready(self, seconds: float = PATIENCE_SECONDS) -> None:
+        """Return once ``/readyz`` has no problem."""
+        wait_until(lambda: self.readiness()[0] == 200, seconds=seconds, what=lambda: f"ready: {self.readiness()}")
+
+    def until_unready(self, *texts: str, seconds: float = PATIENCE_SECONDS) -> None:
+        """Return once ``/readyz`` says 503, and all of ``texts``: parts find out one after the other."""
+
+        def says_so() -> bool:
+            status, said = self.readiness()
+            return status == 503 and all(text in said for text in texts)
+
+        wait_until(says_so, seconds=seconds, what=lambda: f"{texts} in {self.readiness()}")
+
     def invoke_later(self, function: str, event: object) -> bool:
         """Invoke with ``InvocationType=Event``; whether the event was accepted."""
         path = f"/2015-03-31/functions/{function}/invocations"

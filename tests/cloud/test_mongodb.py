@@ -144,11 +144,10 @@ def test_a_server_that_is_away_for_twenty_seconds_loses_nothing(
             wait_until(lambda: len(ledger.entries()) > 50, what="the load is handled")
             private.stop()
             back_at = time.monotonic() + AWAY_SECONDS
-            wait_until(lambda: serving.readiness()[0] == 503, what="readyz says so")
-            assert "shop.orders" in serving.readiness()[1]
+            serving.until_unready("shop.orders")
             time.sleep(max(0.0, back_at - time.monotonic()))
             private.restart()
-            wait_until(lambda: serving.readiness()[0] == 200, what=lambda: serving.readiness()[1])
+            serving.until_ready()
             known = len(ledger.entries())
             wait_until(lambda: len(ledger.entries()) > known + 50, what="the load goes on")
         nothing_is_missing(ledger, sent)
@@ -165,9 +164,9 @@ def test_a_network_that_is_cut_for_longer_than_the_lease_loses_nothing(mongodb_s
             with load(uri, collection) as sent:
                 wait_until(lambda: len(ledger.entries()) > 50, what="the load is handled")
                 network.cut()
-                wait_until(lambda: serving.readiness()[0] == 503, what="readyz says so")
+                serving.until_unready()
                 network.restore()
-                wait_until(lambda: serving.readiness()[0] == 200, what=lambda: serving.readiness()[1])
+                serving.until_ready()
             nothing_is_missing(ledger, sent)
         assert not ledger.disorder()
 

@@ -42,13 +42,11 @@ def test_a_queue_and_the_event_queue_recover_by_themselves(elasticmq_server: Ser
                 assert serving.readiness()[0] == 200
                 network.cut()
                 cut_at = time.monotonic()
-                wait_until(lambda: serving.readiness()[0] == 503, seconds=OUTAGE_SECONDS, what="readyz says so")
-                # The event queue may find out first.
-                wait_until(lambda: "work" in serving.readiness()[1], seconds=OUTAGE_SECONDS, what="of the mapping too")
+                serving.until_unready("work", seconds=OUTAGE_SECONDS)
                 time.sleep(max(0.0, cut_at + OUTAGE_SECONDS - time.monotonic()))
                 assert serving.readiness()[0] == 503
                 network.restore()
-                wait_until(lambda: serving.readiness()[0] == 200, what=lambda: serving.readiness()[1])
+                serving.until_ready()
                 known = len(ledger.entries())
                 wait_until(lambda: len(ledger.entries()) > known + 50, what="the load goes on")
             nothing_is_missing(ledger, [*events, *(f"m{number}" for number in accepted)])

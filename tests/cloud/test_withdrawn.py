@@ -42,14 +42,10 @@ class Run:
 
     def tells(self, *texts: str) -> None:
         """``/readyz`` says so, and nothing else is wrong."""
-        wait_until(
-            lambda: all(text in self.serving.readiness()[1] for text in texts),
-            what=lambda: f"{texts} in {self.serving.readiness()}",
-        )
-        assert self.serving.readiness()[0] == 503
+        self.serving.until_unready(*texts)
 
     def recovers(self) -> None:
-        wait_until(lambda: self.serving.readiness()[0] == 200, what=lambda: self.serving.readiness()[1])
+        self.serving.until_ready()
 
     def warnings(self) -> list[str]:
         """What was logged above INFO, in order."""
