@@ -45,24 +45,18 @@ class EventCodec(Protocol):
 
 
 class RecordCodec(Protocol[RecordT]):
-    """Builds and reads the batches of a polled source.
+    """Builds and reads the batches of a polled source. A codec inherits from it.
 
     What is built shares nothing mutable with the records, so a handler may change it.
     """
 
-    @property
-    def service(self) -> Service: ...
+    service: ClassVar[Service]
+    event_model: ClassVar[type[EventModel]]
+    record_model: ClassVar[type[EventModel]]
+    filter_rules: ClassVar[FilterRules]
 
-    @property
-    def event_model(self) -> type[EventModel]: ...
-
-    @property
-    def record_model(self) -> type[EventModel]: ...
-
-    @property
-    def filter_rules(self) -> FilterRules: ...
-
-    def recognises(self, wire: JsonObject) -> bool: ...
+    def recognises(self, wire: JsonObject) -> bool:
+        """Whether a raw Lambda event is this source's."""
 
     def wire_record(self, record: RecordT, identity: SourceIdentity) -> JsonObject:
         """One record as Lambda writes it."""
@@ -81,6 +75,10 @@ class RecordCodec(Protocol[RecordT]):
 
     def record_payload(self, record: RecordT) -> UserData:
         """The user's data in one record."""
+
+    def record_payloads(self, records: Sequence[RecordT]) -> list[UserData]:
+        """The user's data in each record, in order."""
+        return [self.record_payload(record) for record in records]
 
     def filter_view(self, record: RecordT, identity: SourceIdentity) -> FilterView:
         """The record as filter criteria see it."""

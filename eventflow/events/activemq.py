@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from eventflow.events._base import EventModel, PayloadModel, PayloadT
+from eventflow.events._codec import RecordCodec
 from eventflow.events._wire import base64_size, copy_json, decode_base64, encode_base64, json_size, text_size
 from eventflow.model.destinations import Service
 from eventflow.model.filtering import FilterMismatch, FilterRules, FilterView
@@ -73,7 +74,7 @@ class ActiveMQEvent(EventModel, Generic[PayloadT]):
     messages: list[ActiveMQMessage[PayloadT]]
 
 
-class ActiveMQCodec:
+class ActiveMQCodec(RecordCodec[QueueRecord]):
     """``QueueRecord.body`` is the message's bytes; ``attributes`` are the rest of the wire message, but for its id:
     see :func:`message_headers`."""
 

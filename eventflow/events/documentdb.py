@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import from_json, to_json
 
 from eventflow.events._base import EventModel, PayloadModel, PayloadT
+from eventflow.events._codec import RecordCodec
 from eventflow.events.extended_json import deserialise
 from eventflow.model.destinations import Service
 from eventflow.model.documentdb import CollectionAddress
@@ -99,7 +100,7 @@ class DocumentDBEvent(EventModel, Generic[PayloadT]):
     events: list[DocumentDBRecord[PayloadT]]
 
 
-class DocumentDBCodec:
+class DocumentDBCodec(RecordCodec[StreamRecord]):
     """``StreamRecord.data`` is the change as DocumentDB writes it, in extended JSON; ``position`` is its resume token,
     ``timestamp`` its cluster time. There is no key, and one partition. Lambda filters no changes."""
 

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel, to_pascal
 
 from eventflow.events._base import EventModel, PayloadModel, PayloadT
+from eventflow.events._codec import RecordCodec
 from eventflow.events._window import WindowedEvent
 from eventflow.events._wire import copy_json, is_stream_event, json_size, stream_name
 from eventflow.events.attribute_values import deserialise_item, item_size
@@ -104,7 +105,7 @@ class DynamoDBStreamEvent(WindowedEvent, Generic[PayloadT]):
     records: list[DynamoDBRecord[PayloadT]] = Field(alias="Records")
 
 
-class DynamoDBCodec:
+class DynamoDBCodec(RecordCodec[StreamRecord]):
     """``StreamRecord.attributes`` are ``eventID``, ``eventName``, ``dynamodb`` and, if there is one,
     ``userIdentity``, all in the wire form. Events do not tell the shard: records read from one have the
     window's shard, or ``""``."""

@@ -10,7 +10,8 @@ from pydantic.alias_generators import to_camel
 
 from eventflow.errors import EventValidationError
 from eventflow.events._base import EventModel, PayloadModel, PayloadT
-from eventflow.events._wire import base64_size, decode_base64, encode_base64, text_size
+from eventflow.events._codec import RecordCodec
+from eventflow.events._wire import decode_base64, encode_base64, text_size
 from eventflow.model.destinations import Service
 from eventflow.model.filtering import FilterMismatch, FilterRules, FilterView
 from eventflow.model.records import StreamRecord
@@ -83,7 +84,7 @@ class KafkaEvent(EventModel, Generic[PayloadT]):
         return [record for records in self.records.values() for record in records]
 
 
-class KafkaCodec:
+class KafkaCodec(RecordCodec[StreamRecord]):
     """``StreamRecord.partition`` is ``topic-0``, ``position`` the offset; ``attributes`` are ``topic``,
     ``partition``, ``timestampType`` and ``headers``, a list of name and bytes. A source with an ARN is MSK, one
     without is self-managed; its extras may carry ``bootstrapServers``.
@@ -138,6 +139,15 @@ class KafkaCodec:
             _raise_problem(record)
         return record.data
 
+    def record_payloads(self, records: Sequence[StreamRecord]) -> list[UserData]:
+        before: Mapping[str, Any] | None = None
+        for record in records:
+            if (attributes := record.attributes) is not before:  # records without headers share theirs
+                before = attributes
+                if "problem" in attributes:
+                    _raise_problem(record)
+        return [record.data for record in records]
+
     def filter_view(self, record: StreamRecord, identity: SourceIdentity) -> FilterView:
         return FilterView(record.data, _metadata(record))
 
@@ -152,7 +162,7 @@ class KafkaCodec:
             if data:
                 size += (len(data) + 2) // 3 * 4
             if key:
-                size += base64_size(key if isinstance(key, bytes) else key.encode())
+                size += (len(key if isinstance(key, bytes) else key.encode()) + 2) // 3 * 4
             sizes.append(size)
         return sizes
 

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from eventflow.events._base import EventModel, PayloadModel, PayloadT
+from eventflow.events._codec import RecordCodec
 from eventflow.events._window import WindowedEvent
 from eventflow.events._wire import (
     arn_account,
@@ -89,7 +90,7 @@ class KinesisStreamEvent(WindowedEvent, Generic[PayloadT]):
     records: list[KinesisRecord[PayloadT]] = Field(alias="Records")
 
 
-class KinesisCodec:
+class KinesisCodec(RecordCodec[StreamRecord]):
     """``StreamRecord.key`` is the partition key, ``position`` the sequence number as an integer. The source's
     extras may carry ``invokeIdentityArn``, the role that the function runs as."""
 

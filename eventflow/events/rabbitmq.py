@@ -11,6 +11,7 @@ from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
 from eventflow.events._base import EventModel, PayloadModel, PayloadT
+from eventflow.events._codec import RecordCodec
 from eventflow.events._wire import base64_size, copy_json, decode_base64, encode_base64, json_size
 from eventflow.model.destinations import Service
 from eventflow.model.filtering import FilterMismatch, FilterRules, FilterView
@@ -88,7 +89,7 @@ class RabbitMQEvent(EventModel, Generic[PayloadT]):
         return [message for messages in self.rmq_messages_by_queue.values() for message in messages]
 
 
-class RabbitMQCodec:
+class RabbitMQCodec(RecordCodec[QueueRecord]):
     """``QueueRecord.body`` is the message's bytes; ``attributes`` are ``queue`` and the rest of the wire message:
     ``redelivered`` and ``basicProperties``, see :func:`basic_properties`."""
 

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from eventflow.events._base import EventModel, PayloadModel, PayloadT
+from eventflow.events._codec import RecordCodec
 from eventflow.events._wire import copy_json, decode_base64, first_record, json_size
 from eventflow.model.destinations import Service
 from eventflow.model.filtering import FilterMismatch, FilterRules, FilterView
@@ -79,7 +80,7 @@ class SqsEvent(EventModel, Generic[PayloadT]):
     records: list[SqsRecord[PayloadT]] = Field(alias="Records")
 
 
-class SqsCodec:
+class SqsCodec(RecordCodec[QueueRecord]):
     """``QueueRecord.attributes`` are SQS's system attributes and hold ``ApproximateReceiveCount`` and, on FIFO
     queues, ``MessageGroupId``; ``message_attributes`` are in the wire form (``stringValue`` ...)."""
 

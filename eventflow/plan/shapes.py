@@ -16,7 +16,7 @@ from eventflow.model.records import SourceIdentity
 from eventflow.model.request_parts import Header, Query
 from eventflow.plan.batch_event import BatchEvent
 from eventflow.plan.endpoint import Input, Named, UnsatisfiableError, is_raw
-from eventflow.plan.validation import model_validator, payload_getter, value_validator
+from eventflow.plan.validation import model_validator, payload_getter, payloads_getter, value_validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -202,30 +202,44 @@ class BatchShapes(_Shapes):
         if get_origin(annotation) is not list:
             return None
         (item,) = get_args(annotation)
-        read = self._each(item)
-        return read and self._all(read)
+        each = self._each(item)
+        return each and self._all(each, self._together(item, each))
 
     def _each(self, annotation: Any) -> Getter | None:
+        if _is_payload(annotation):
+            return self._record.payload(annotation)
         if is_raw(annotation):
             return self._record.raw()
-        if isinstance(annotation, type) and issubclass(annotation, EventModel):
-            return self._record.model(annotation) if issubclass(annotation, self._codec.record_model) else None
-        return self._record.payload(annotation)
+        return self._record.model(annotation) if issubclass(annotation, self._codec.record_model) else None
 
-    def _all(self, read: Getter) -> Getter:
+    def _together(self, annotation: Any, each: Getter) -> Getter:
+        """``each`` for many records, or what costs less."""
+        if _is_payload(annotation):
+            return payloads_getter(annotation, self._codec.record_payloads, of=self._record.payload_name)
+        return lambda records: [each(record) for record in records]
+
+    def _all(self, each: Getter, together: Getter) -> Getter:
+        """``together`` for the records of an event; ``each`` finds the one at fault."""
         codec = self._codec
 
-        def read_all(event: BatchEvent | JsonObject) -> list[Any]:
+        def read_all(event: BatchEvent | JsonObject) -> Any:
             records = event.records if isinstance(event, BatchEvent) else read_records(codec, event)
-            found: list[Any] = []
             try:
-                found.extend(map(read, records))
-            except EventValidationError as exc:
-                bad = records[len(found)]
-                raise EventValidationError(f"{exc.of} {codec.identifier(bad)}", exc.details) from None
-            return found
+                return together(records)
+            except EventValidationError:
+                for record in records:
+                    try:
+                        each(record)
+                    except EventValidationError as exc:
+                        raise EventValidationError(f"{exc.of} {codec.identifier(record)}", exc.details) from None
+                raise
 
         return read_all
+
+
+def _is_payload(annotation: Any) -> bool:
+    """Whether it stands for the user's own data."""
+    return not (is_raw(annotation) or (isinstance(annotation, type) and issubclass(annotation, EventModel)))
 
 
 def read_records(codec: RecordCodec[Any], wire: JsonObject) -> Sequence[Any]:

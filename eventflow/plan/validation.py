@@ -9,7 +9,7 @@ from pydantic import BaseModel, PydanticSchemaGenerationError, PydanticUserError
 from eventflow.events._payload import PayloadReader, validation_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -52,10 +52,23 @@ def payload_getter(annotation: Any, take: Callable[[Any], Any], *, of: str) -> C
 
     Raises TypeError if pydantic cannot validate such a type.
     """
-    try:
-        read = PayloadReader(annotation, of=of)
-    except (PydanticSchemaGenerationError, PydanticUserError) as exc:
-        raise TypeError(f"{annotation!r} is not a type that pydantic can validate") from exc
+    read = payload_reader(annotation, of=of)
     if annotation is bytes:  # most often they are what was found
         return lambda subject: data if type(data := take(subject)) is bytes else read(data)
     return lambda subject: read(take(subject))
+
+
+def payloads_getter(annotation: Any, take: Callable[[Any], Iterable[Any]], *, of: str) -> Callable[[Any], list[Any]]:
+    """The same for a subject with many, of which ``take`` finds each."""
+    read = payload_reader(annotation, of=of)
+    if annotation is bytes:
+        return lambda subject: [data if type(data) is bytes else read(data) for data in take(subject)]
+    return lambda subject: [read(data) for data in take(subject)]
+
+
+def payload_reader(annotation: Any, *, of: str) -> PayloadReader:
+    """Raises TypeError if pydantic cannot validate such a type."""
+    try:
+        return PayloadReader(annotation, of=of)
+    except (PydanticSchemaGenerationError, PydanticUserError) as exc:
+        raise TypeError(f"{annotation!r} is not a type that pydantic can validate") from exc

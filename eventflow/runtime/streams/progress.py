@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -22,6 +23,7 @@ COMMIT_SECONDS: Final = 1.0
 """The longest that done records wait to be committed together with later ones."""
 COMMIT_PAUSE_SECONDS: Final = 0.5
 """Between two commits of a partition that is not given up: under load, one takes along what was done meanwhile."""
+_data: Final = attrgetter("data")
 ROOM_AT: Final = 0.9
 """The share of the buffer at which reading goes on after it was full: low enough that reads stay large, high enough
 that a blocked key, whose records pile up, does not keep the others from being read."""
@@ -208,4 +210,4 @@ class Progress:
 
 
 def _bytes_of(records: Sequence[StreamRecord]) -> int:
-    return sum([len(record.data) for record in records if record.data])
+    return sum(map(len, filter(None, map(_data, records))))

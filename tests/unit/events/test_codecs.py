@@ -105,6 +105,12 @@ def test_an_event_that_was_built_is_recognised_by_its_codec_alone(case: Case) ->
 
 
 @given(cases())
+def test_the_payloads_of_records_are_those_of_each(case: Case) -> None:
+    codec, records, _ = case
+    assert codec.record_payloads(records) == [codec.record_payload(record) for record in records]
+
+
+@given(cases())
 def test_the_size_of_a_record_is_a_close_upper_bound_of_its_json(case: Case) -> None:
     codec, records, source = case
     for record, size in zip(records, codec.sizes(records), strict=True):

@@ -27,15 +27,17 @@ from eventflow import (
     on_eventbridge,
     on_http,
     on_kafka,
+    on_kafka_batch,
     on_s3,
     on_sns,
     on_sqs,
     on_sqs_batch,
 )
 from eventflow.errors import EventValidationError
+from eventflow.events.kafka import KAFKA
 from eventflow.events.sqs import SQS, SqsCodec
 from eventflow.model.context import FunctionEnvironment
-from eventflow.model.records import QueueRecord
+from eventflow.model.records import QueueRecord, StreamRecord
 from eventflow.plan.batch_event import BatchEvent
 from eventflow.plan.endpoint import Endpoint
 from eventflow.plan.http_request import HttpRequest
@@ -415,6 +417,20 @@ def test_a_record_of_a_batch_that_does_not_validate_is_named() -> None:
     event = BatchEvent(SQS, [record('{"id": "1"}')], UNKNOWN_IDENTITY)
     with pytest.raises(EventValidationError, match=r"the sqs record m-1 is not valid: total: Field required"):
         call(orders, event)
+
+
+def test_a_record_of_a_batch_that_nobody_can_read_is_named() -> None:
+    @on_kafka_batch("q")
+    def values(items: list[bytes]) -> Any:
+        return items
+
+    read = {"topic": "q", "partition": 0, "timestampType": "CREATE_TIME", "headers": ()}
+    sound = StreamRecord("q-0", 7, None, b"{}", 0, read)
+    unreadable = StreamRecord("q-0", 8, None, b"{}", 0, read | {"problem": "the registry has no schema 9"})
+    assert call(values, BatchEvent(KAFKA, [sound, sound], UNKNOWN_IDENTITY)) == [b"{}", b"{}"]
+    named = r"the Kafka record \{'partition': 'q-0', 'offset': 8\} is not valid: the registry has no schema 9"
+    with pytest.raises(EventValidationError, match=named):
+        call(values, BatchEvent(KAFKA, [sound, unreadable], UNKNOWN_IDENTITY))
 
 
 def test_a_hand_written_event_without_records_is_an_invalid_event() -> None:
