@@ -37,6 +37,7 @@ class _Browser:
         self.count: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._seen = self._bytes = 0
         self._reader = Reader(connection, self, queue, selector, browsing=True)
+        connection.flush()
 
     def close(self) -> None:
         self._reader.close()

@@ -71,6 +71,7 @@ class Lane:
         self._unconfirmed: dict[Delivery, asyncio.Future[None]] = {}
         self._leaving: asyncio.Task[None] | None = None
         self._reader = Reader(connection, self, queue, selector)
+        connection.flush()
 
     async def opened(self) -> None:
         """Raises BrokerError, TimeoutError."""

@@ -20,7 +20,8 @@ SELECTOR: Final = symbol("apache.org:selector-filter:string")
 
 
 class Reader:
-    """Opens a session and its link; ``owner`` is told what happens to them. ``browsing`` takes no messages away.
+    """Opens a session and its link; ``owner`` is told what happens to them, and flushes the connection once it has the
+    reader. ``browsing`` takes no messages away.
 
     ``link`` is there until the reader is closed.
     """
@@ -37,7 +38,6 @@ class Reader:
         if selector is not None:
             self.link.source.filter.put_dict({symbol("selector"): Described(SELECTOR, selector)})
         self.link.open()
-        connection.flush()
 
     def close(self) -> None:
         """End the session: the broker has back what was not settled. Its owner is told nothing more."""

@@ -68,6 +68,10 @@ class Peer:
             link.session.close()
         self.talk()
 
+    def break_off(self) -> None:
+        """Have the engine see an end of the connection that nobody was told of yet."""
+        self.connection._engine.close_tail()
+
     def talk(self) -> None:
         """Carry everything to and fro until nobody has more to say."""
         while self._hear() or self._say():

@@ -119,6 +119,14 @@ async def test_a_lane_whose_link_the_broker_closes_ends_its_session(peer: Peer, 
     assert peer.connection.error is None
 
 
+async def test_a_lane_whose_connection_ends_as_it_is_opened_is_closed(peer: Peer) -> None:
+    peer.break_off()
+    lane = lane_of(peer)
+    with pytest.raises(BrokerError):
+        await lane.opened()
+    assert lane.closed
+
+
 async def test_a_producer_whose_session_the_broker_ends_begins_another(peer: Peer, objects_alive: ObjectsAlive) -> None:
     producer = producer_of(peer)
     first = await while_talking(peer, producer.link("orders"))
