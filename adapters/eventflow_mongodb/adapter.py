@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, Self
 
+from eventflow.errors import ResourceNotFoundError
 from eventflow.model.destinations import Service
 from eventflow.ports import ResourceStatus
 from eventflow.ports.one_service import OneService, opened
@@ -73,7 +74,11 @@ class MongodbAdapter:
         _SERVES.refuse_notifications(subscription)
 
     async def sink(self, destination: Destination) -> DestinationSink:
-        _SERVES.refuse(destination)
+        _SERVES.check(destination)
+        mend = "write documents with a client of MongoDB's; `eventflow send documentdb` is for the embedded environment"
+        raise ResourceNotFoundError(
+            destination.resource, "the mongodb adapter reads changes and writes nothing", mend=mend
+        )
 
     async def event_queue(self, name: str) -> EventQueueStore:
         _SERVES.refuse_events(name)

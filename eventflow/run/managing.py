@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.model.blueprint import Blueprint
 from eventflow.ports import Inspector, Permissions, PermissionSource, Provisioner, TemplateSource
-from eventflow.run.adapters import Adapters, adapters_of, outward, own_adapter_of
+from eventflow.run.adapters import Adapters, adapter_problems, adapters_of, outward, own_adapter_of
 from eventflow.run.runner import SystemClock
 
 if TYPE_CHECKING:
@@ -61,9 +61,13 @@ def blueprints(plan: Plan) -> Iterator[AdapterBlueprint]:
 async def provision(plan: Plan, *, dry_run: bool) -> AsyncIterator[ProvisionStep]:
     """Make what the plan names, in every adapter that can.
 
-    Raises ConfigurationError if none of the plan's adapters provisions anything, AdapterError.
+    Raises ConfigurationError if an adapter's options are wrong, before anything is made, or if none of the plan's
+    adapters provisions anything; AdapterError.
     """
-    async with Adapters(plan.environment, clock=SystemClock()) as adapters:
+    clock = SystemClock()
+    if problems := adapter_problems(plan.environment, clock=clock):
+        raise ConfigurationError(problems)
+    async with Adapters(plan.environment, clock=clock) as adapters:
         offering = 0
         for item in blueprints(plan):
             adapter = await _adapter(adapters, item)

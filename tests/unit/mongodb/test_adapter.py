@@ -42,12 +42,15 @@ async def test_what_is_no_change_stream_is_refused_by_name() -> None:
         for asked in (
             adapter.stream_source(stream),
             adapter.queue_source(queue),
-            adapter.sink(Destination(Service.DOCUMENTDB, "shop.orders")),
+            adapter.sink(Destination(Service.SNS, "alarms")),
             adapter.notification_source(ScheduleRule(name="n", subscriber="f", expression="rate(1 minute)")),
             adapter.event_queue("default"),
         ):
             with pytest.raises(ResourceNotFoundError, match="mongodb adapter serves"):
                 await asked
+        with pytest.raises(ResourceNotFoundError, match="writes nothing") as caught:
+            await adapter.sink(Destination(Service.DOCUMENTDB, "shop.orders"))
+        assert "client of MongoDB's" in str(caught.value.mend)
         blueprint = Blueprint(app_name="shop", subscriptions=(queue,), destinations=(Destination(Service.SNS, "t"),))
         assert isinstance(adapter, Inspector)
         assert [(found.rule, found.resource) for found in await adapter.inspect(blueprint)] == [
