@@ -139,7 +139,7 @@ class RecordRunner:
             _log,
             self._entry.invoker.definition.name,
             error,
-            f"record {record.message_id} comes back",
+            f"record {record.message_id} (delivery {record.receive_count})",
             message_id=record.message_id,
             attempt=record.receive_count,
         )
