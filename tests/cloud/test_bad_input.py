@@ -387,9 +387,7 @@ def test_provision_tells_of_missing_permission(account: Server, tmp_path: Path) 
         variables = case.in_full(gate.url, {})
         said = command(case, variables, tmp_path, "provision", TARGET, "--app-dir", str(ROOT), "--env", "shop")
     assert said.exit_code == MISCONFIGURED, said
-    assert said.stderr.startswith(
-        "error: sqs:orders-dead-letters: sqs:CreateQueue is denied"
-    ) or said.stderr.startswith("error: sqs:orders: sqs:CreateQueue is denied"), said.stderr
+    assert said.stderr.startswith("error: sqs:orders-prod-dead-letters: sqs:CreateQueue is denied"), said.stderr
     assert "allow it to these credentials" in said.stderr
 
 

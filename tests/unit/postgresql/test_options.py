@@ -109,4 +109,5 @@ def test_a_lease_out_of_range_is_refused(lease_seconds: object) -> None:
 def test_every_mistake_is_named_at_once() -> None:
     found = problems(postgresql_url="db", lease_seconds=0, postgres_schema="x")
     assert [problem.field for problem in found] == ["postgres_schema", "postgresql_url", "lease_seconds"]
-    assert found[0].hint == "known: postgresql_url, postgresql_schema, lease_seconds"
+    known = "known: postgresql_url, postgresql_schema, lease_seconds; did you mean postgresql_schema?"
+    assert found[0].hint == known
