@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from eventflow import ConfigurationError, Environment, load_environment
+from eventflow.plan import environment as environment_module
 from eventflow.plan.environment import EventQueueBinding
+from eventflow.ports.known_options import ENVIRONMENT_KEYS
 
 
 def write(path: Path, text: str) -> None:
@@ -137,3 +139,8 @@ def test_a_wrong_value_of_a_variable_is_not_blamed_on_the_file(tmp_path: Path) -
         ("eventflow.toml [environments.local]", "region"),
         ("environment variable EVENTFLOW_CONCURRENCY", "concurrency"),
     ]
+
+
+def test_what_adapters_say_of_a_wrong_key_knows_every_key_of_environments() -> None:
+    own = vars(environment_module)
+    assert {*own["_TYPES"], *own["_ACCESS"], "event_queue"} == set(ENVIRONMENT_KEYS)
