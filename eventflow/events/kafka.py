@@ -159,7 +159,7 @@ class KafkaCodec(RecordCodec[StreamRecord]):
             if attributes is not before:  # records without headers share theirs
                 before, around = attributes, _size_around(attributes)
             size = around
-            if data:
+            if data:  # what base64_size does, without a call for each record
                 size += (len(data) + 2) // 3 * 4
             if key:
                 size += (len(key if isinstance(key, bytes) else key.encode()) + 2) // 3 * 4

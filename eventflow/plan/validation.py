@@ -52,7 +52,7 @@ def payload_getter(annotation: Any, take: Callable[[Any], Any], *, of: str) -> C
 
     Raises TypeError if pydantic cannot validate such a type.
     """
-    read = payload_reader(annotation, of=of)
+    read = _payload_reader(annotation, of=of)
     if annotation is bytes:  # most often they are what was found
         return lambda subject: data if type(data := take(subject)) is bytes else read(data)
     return lambda subject: read(take(subject))
@@ -60,13 +60,13 @@ def payload_getter(annotation: Any, take: Callable[[Any], Any], *, of: str) -> C
 
 def payloads_getter(annotation: Any, take: Callable[[Any], Iterable[Any]], *, of: str) -> Callable[[Any], list[Any]]:
     """The same for a subject with many, of which ``take`` finds each."""
-    read = payload_reader(annotation, of=of)
+    read = _payload_reader(annotation, of=of)
     if annotation is bytes:
         return lambda subject: [data if type(data) is bytes else read(data) for data in take(subject)]
     return lambda subject: [read(data) for data in take(subject)]
 
 
-def payload_reader(annotation: Any, *, of: str) -> PayloadReader:
+def _payload_reader(annotation: Any, *, of: str) -> PayloadReader:
     """Raises TypeError if pydantic cannot validate such a type."""
     try:
         return PayloadReader(annotation, of=of)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any, TypeVar, cast
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar, cast
 
 import pytest
 from proton import Delivery, Link
@@ -61,7 +61,7 @@ def producer_of(peer: Peer) -> Producer:
     return Producer(cast("Brokers", OneBroker(peer)))
 
 
-async def while_talking(peer: Peer, doing: Coroutine[Any, Any, Result]) -> Result:
+async def while_talking(peer: Peer, doing: Awaitable[Result]) -> Result:
     """Let the peer talk until it is done."""
     task = asyncio.ensure_future(doing)
     while not task.done():
@@ -77,11 +77,7 @@ async def received(peer: Peer, lane: Lane, *texts: str) -> list[int]:
     await asyncio.sleep(0)
     peer.talk()
     peer.send(*texts)
-    return [number for _, number in await while_talking(peer, waiting(receiving))]
-
-
-async def waiting(task: asyncio.Future[Result]) -> Result:
-    return await task
+    return [number for _, number in await while_talking(peer, receiving)]
 
 
 async def test_who_holds_messages_of_a_lane_that_ended_holds_nothing_of_protons(
@@ -125,6 +121,7 @@ async def test_a_lane_whose_connection_ends_as_it_is_opened_is_closed(peer: Peer
     with pytest.raises(BrokerError):
         await lane.opened()
     assert lane.closed
+    assert peer.lost == [peer.connection]
 
 
 async def test_a_producer_whose_session_the_broker_ends_begins_another(peer: Peer, objects_alive: ObjectsAlive) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -22,23 +22,31 @@ from tests.unit.aws.ownership_cases import CASES, OwnershipCase
 from tests.unit.aws.paper_leases import Paper, PaperTable
 
 
+def on_paper() -> AbstractAsyncContextManager[Cluster]:
+    return cluster(
+        partial(PaperTable, Paper()), VirtualClock(), lease_seconds=20, listing_seconds=30, patience_seconds=600
+    )
+
+
+async def only_owner(shared: Cluster) -> Process:
+    """A process that has the one shard there is."""
+    shared.stream.open("s1")
+    process = shared.join()
+    await process.owns("s1")
+    return process
+
+
 @pytest.mark.parametrize("case", CASES, ids=case_name)
 async def test_on_paper(case: OwnershipCase) -> None:
-    make_table = partial(PaperTable, Paper())
-    async with cluster(
-        make_table, VirtualClock(), lease_seconds=20, listing_seconds=30, patience_seconds=600
-    ) as shared:
+    async with on_paper() as shared:
         await case(shared)
 
 
 async def test_a_listing_that_fails_for_long_is_logged_twice(caplog: pytest.LogCaptureFixture) -> None:
     """When it begins, and when it is over."""
     caplog.set_level(logging.INFO, "eventflow_aws.streams.lease_upkeep")
-    async with cluster(
-        partial(PaperTable, Paper()), VirtualClock(), lease_seconds=20, listing_seconds=30, patience_seconds=600
-    ) as shared:
-        shared.stream.open("s1")
-        await shared.join().owns("s1")
+    async with on_paper() as shared:
+        await only_owner(shared)
         for _ in range(2):
             shared.stream.away = True
             await anyio.sleep(300)
@@ -51,12 +59,8 @@ async def test_a_listing_that_fails_for_long_is_logged_twice(caplog: pytest.LogC
 async def test_a_table_that_is_away_is_logged_twice(caplog: pytest.LogCaptureFixture) -> None:
     """When it begins, and when it is over: by those who look for shards, and by those who renew leases."""
     caplog.set_level(logging.INFO, "eventflow_aws.streams")
-    async with cluster(
-        partial(PaperTable, Paper()), VirtualClock(), lease_seconds=20, listing_seconds=30, patience_seconds=600
-    ) as shared:
-        shared.stream.open("s1")
-        process = shared.join()
-        await process.owns("s1")
+    async with on_paper() as shared:
+        process = await only_owner(shared)
         for _ in range(2):
             process.table.cut = True
             await anyio.sleep(9)
@@ -72,12 +76,8 @@ async def test_a_table_that_is_away_is_logged_twice(caplog: pytest.LogCaptureFix
 
 
 async def test_a_process_that_lost_all_it_had_knows_at_once_that_the_table_is_away() -> None:
-    async with cluster(
-        partial(PaperTable, Paper()), VirtualClock(), lease_seconds=20, listing_seconds=30, patience_seconds=600
-    ) as shared:
-        shared.stream.open("s1")
-        process = shared.join()
-        await process.owns("s1")
+    async with on_paper() as shared:
+        process = await only_owner(shared)
         process.table.cut = True
         await shared.until(lambda: not process.assigned, "the lease is not renewed")
         await anyio.sleep(0.5)
