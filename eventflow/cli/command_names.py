@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
@@ -27,5 +26,7 @@ class NamedCommands(click.Group):
 
 
 def _what_there_is(name: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches  # only mistakes need it
+
     close = get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
