@@ -1,7 +1,11 @@
-"""Every ``async def`` test runs on virtual time unless it asks for the real clock with ``anyio_backend``."""
+"""Every ``async def`` test runs on virtual time unless it asks for the real clock with ``anyio_backend``. Warnings are
+errors; those of sockets that a driver forgets are kept from other tests."""
 
 from __future__ import annotations
 
+import gc
+import warnings
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -13,6 +17,24 @@ settings.register_profile("eventflow", deadline=None, suppress_health_check=[Hea
 settings.load_profile("eventflow")  # how long an example takes says how busy the machine is
 
 pytest_plugins = ["tests.servers.fixtures"]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.get_closest_marker("forgotten_sockets"):
+        item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """Sockets that a driver forgets are collected once a module is over and pytest has let go of its fixtures;
+    otherwise a later test would be blamed."""
+    try:
+        return (yield)
+    finally:
+        if item.get_closest_marker("forgotten_sockets") and (nextitem is None or nextitem.path != item.path):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                gc.collect()
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks

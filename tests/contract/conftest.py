@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +13,6 @@ KINDS = "event_queue fifo filter notification progress queue rebalance settling 
 for _kind in KINDS.split():
     if (_module := f"eventflow.testing.{_kind}_cases") not in sys.modules:
         pytest.register_assert_rewrite(_module)
-
-
-@pytest.fixture(scope="module")
-def forgotten_sockets() -> Iterator[None]:
-    """PyMongo forgets the socket of a connection that is cancelled while it is made. Garbage is collected while the
-    module that asks for this still ignores warnings of it; otherwise a later test would be blamed."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(params=["memory", "directory"])

@@ -19,11 +19,7 @@ from tests.contract.embedded import WallClock
 from tests.servers.server import Server
 from tests.unit.mongodb.lease_cases import CASES, CuttableTable, LeaseCase, cluster
 
-pytestmark = [
-    pytest.mark.parametrize("anyio_backend", ["asyncio"]),
-    pytest.mark.usefixtures("forgotten_sockets"),
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
+pytestmark = [pytest.mark.parametrize("anyio_backend", ["asyncio"]), pytest.mark.forgotten_sockets]
 
 LEASE_SECONDS = 8.0
 PLACES = (Oldest(), Behind("82ab"), Behind("82ab", Timestamp(5, 6)), From(Timestamp(5, 6)))

@@ -14,10 +14,7 @@ from tests.contract.mongodb_collections import Processes, processes, stream_harn
 from tests.contract.together import Together, running
 from tests.servers.server import Server
 
-pytestmark = [
-    pytest.mark.usefixtures("forgotten_sockets"),
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-]
+pytestmark = pytest.mark.forgotten_sockets
 
 
 @pytest.fixture(scope="module", params=["mongodb"])

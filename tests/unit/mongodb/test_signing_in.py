@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,22 +22,11 @@ from tests.contract.embedded import WallClock
 from tests.servers.certificates import write_certificates
 from tests.unit.mongodb.scripted_mongodb import ScriptedMongoDb, failed
 
-pytestmark = [
-    pytest.mark.parametrize("anyio_backend", ["asyncio"]),
-    # The driver leaves connections that were refused to the garbage collector.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.parametrize("anyio_backend", ["asyncio"]), pytest.mark.forgotten_sockets]
 
 MAPPING = StreamMapping(batch=BatchSettings(batch_size=100), starting_position=StartingPosition.LATEST)
 CHANGES = ChangeSubscription(service=Service.DOCUMENTDB, name="shop.orders", subscriber="f", mapping=MAPPING)
 PASSWORD = "s3cret, ünïcode"
-
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """What the driver has left over is no later test's fault."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture
