@@ -8,23 +8,18 @@ from typing import TYPE_CHECKING
 import anyio
 
 from eventflow.errors import LeaseLostError, UnavailableError
+from eventflow.model.columns import value_bytes
 from eventflow.model.records import StreamRead
-from eventflow_kafka.records import RecordFactory
+from eventflow_kafka.records import partition_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aiokafka import TopicPartition
 
-    from eventflow.model.records import PartitionId
+    from eventflow.model.records import StreamRecord
     from eventflow.ports import Clock
     from eventflow_kafka.ahead import Ahead
-    from eventflow_kafka.records import FetchedRecord
-
-
-def partition_id(partition: TopicPartition) -> PartitionId:
-    """``orders-0``: as events call it."""
-    return f"{partition.topic}-{partition.partition}"
 
 
 class PartitionBuffer:
@@ -56,9 +51,9 @@ class PartitionBuffer:
         self._maximum_bytes = maximum_bytes
         self._pause = pause
         self._resume = resume
-        self._factory = RecordFactory(self.id, partition.topic, partition.partition)
-        self._records: list[FetchedRecord] = []
+        self._records: list[StreamRecord] = []
         self._next = 0
+        self._bytes = 0
         self._resume_at = 0
         self._end = 0
         self._lost = False
@@ -66,17 +61,20 @@ class PartitionBuffer:
         self._recovered = False
         self._changed = asyncio.Event()
 
-    def push(self, records: Sequence[FetchedRecord], *, end: int) -> None:
+    def push(self, records: Sequence[StreamRecord], *, end: int) -> None:
         """Records came; the partition ends before offset ``end`` now. Those that are done are passed over."""
-        if records and records[0].offset < self.ahead.end:
-            records = [record for record in records if not self.ahead.is_done(record.offset)]
-        del self._records[: self._next]
-        self._next = 0
+        ahead = self.ahead
+        if records and int(records[0].position) < ahead.end:
+            records = [record for record in records if not ahead.is_done(int(record.position))]
+        if self._next:
+            self._bytes -= value_bytes(self._records[: self._next])
+            del self._records[: self._next]
+            self._next = 0
         self._records += records
+        self._bytes += value_bytes(records)
         self._end = end
         waiting = len(self._records)
-        size = sum([len(record.value) for record in self._records if record.value])
-        if waiting >= self._maximum_records or size >= self._maximum_bytes:
+        if waiting >= self._maximum_records or self._bytes >= self._maximum_bytes:
             self.paused = True
             self._resume_at = waiting // 2
             self._pause(self.partition)
@@ -125,11 +123,13 @@ class PartitionBuffer:
         self._next += len(taken)
         left = len(self._records) - self._next
         if not left:
-            self._records, self._next = [], 0
+            self._records, self._next, self._bytes = [], 0, 0
         if self.paused and left <= self._resume_at:
             self.paused = False
             self._resume(self.partition)
         last = taken[-1]
-        behind_seconds = max(0.0, self._clock.time() - last.timestamp / 1000) if last.offset + 1 < self._end else 0.0
+        caught_up = int(last.position) + 1 >= self._end
         self._recovered = False
-        return StreamRead(self._factory.make(taken), behind_seconds=behind_seconds)
+        return StreamRead(
+            tuple(taken), behind_seconds=0.0 if caught_up else max(0.0, self._clock.time() - last.timestamp)
+        )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from aiokafka.errors import OffsetOutOfRangeError
@@ -15,11 +15,12 @@ from aiokafka.errors import OffsetOutOfRangeError
 from eventflow.errors import LeaseLostError
 from eventflow.model.records import Assignment
 from eventflow_kafka.ahead import Ahead
-from eventflow_kafka.buffers import PartitionBuffer, partition_id
+from eventflow_kafka.buffers import PartitionBuffer
 from eventflow_kafka.checkpoints import START, encode
-from eventflow_kafka.decoded_records import keep_as_decoded
+from eventflow_kafka.decoded_records import Decoder
 from eventflow_kafka.faults import TextTooLargeError, translated
 from eventflow_kafka.group_changes import Assigned, GroupChanges, Revoked
+from eventflow_kafka.records import partition_id
 from eventflow_kafka.silence import Silence
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from eventflow.ports import Clock, PartitionOwner
     from eventflow_kafka.clients import Clients
     from eventflow_kafka.options import KafkaOptions
-    from eventflow_kafka.records import FetchedRecord
     from eventflow_kafka.starts import StartingPoints
 
 _log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ class Member:
         self._starts = starts
         self._clock = clock
         self._consumer: AIOKafkaConsumer = clients.member(group)
+        self._decoder = Decoder()
         self._buffers: dict[PartitionId, PartitionBuffer] = {}
         self._fetching = anyio.CancelScope()
         self._changes = GroupChanges(is_lost=self._is_thrown_out, interrupt=self._interrupt)
@@ -84,7 +85,7 @@ class Member:
             with translated(self._resource, f"joining group {self._group}"):
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await self._consumer.start()
-            keep_as_decoded(self._consumer)
+            self._decoder.attach(self._consumer)
             self._consumer.subscribe(self._topics, listener=self._changes)
             while True:
                 match self._changes.next():
@@ -119,12 +120,12 @@ class Member:
 
     # Fetching
 
-    async def _fetch(self) -> Mapping[TopicPartition, Sequence[FetchedRecord]]:
+    async def _fetch(self) -> Mapping[TopicPartition, Sequence[Any]]:
         """What has come of all partitions; nothing after a while, or when the group has decided something.
 
         What getmany takes out of its own buffers it returns in the same turn of the loop: no interruption loses it.
         """
-        fetched: Mapping[TopicPartition, Sequence[FetchedRecord]] = {}
+        fetched: Mapping[TopicPartition, Sequence[Any]] = {}
         with anyio.move_on_after(2 * LOOK_SECONDS) as self._fetching, translated(self._resource, "fetching"):
             try:
                 fetched = await self._consumer.getmany(timeout_ms=round(LOOK_SECONDS * 1000))
@@ -135,11 +136,12 @@ class Member:
     def _interrupt(self) -> None:
         self._fetching.cancel()
 
-    def _keep(self, fetched: Mapping[TopicPartition, Sequence[FetchedRecord]]) -> None:
+    def _keep(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
         for partition, records in fetched.items():
             buffer = self._buffers.get(partition_id(partition))
             if buffer is not None:  # what is not accepted yet will be fetched again from where it starts
-                buffer.push(records, end=self._consumer.highwater(partition) or 0)
+                made = self._decoder.records(partition, records)
+                buffer.push(made, end=self._consumer.highwater(partition) or 0)
 
     async def _reset(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Go to the oldest record there is: those before it were deleted before they were read."""

@@ -76,7 +76,7 @@ class RecordCodec(Protocol[RecordT]):
     def record_payload(self, record: RecordT) -> UserData:
         """The user's data in one record."""
 
-    def record_payloads(self, records: Sequence[RecordT]) -> list[UserData]:
+    def record_payloads(self, records: Sequence[RecordT]) -> Sequence[UserData]:
         """The user's data in each record, in order."""
         return [self.record_payload(record) for record in records]
 
@@ -86,6 +86,10 @@ class RecordCodec(Protocol[RecordT]):
     def sizes(self, records: Sequence[RecordT]) -> list[int]:
         """Bytes that each record adds to a batch's 6 MB, metadata included: its encoded length, or a close
         upper bound that costs no encoding."""
+
+    def size_together(self, records: Sequence[RecordT]) -> int:
+        """At most so many bytes all of them add, where that costs less than weighing each."""
+        return sum(self.sizes(records))
 
 
 Codec: TypeAlias = "EventCodec | RecordCodec[QueueRecord] | RecordCodec[StreamRecord]"

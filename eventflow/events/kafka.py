@@ -12,6 +12,7 @@ from eventflow.errors import EventValidationError
 from eventflow.events._base import EventModel, PayloadModel, PayloadT
 from eventflow.events._codec import RecordCodec
 from eventflow.events._wire import decode_base64, encode_base64, text_size
+from eventflow.model.columns import key_bytes, shared_attributes, value_bytes, values
 from eventflow.model.destinations import Service
 from eventflow.model.filtering import FilterMismatch, FilterRules, FilterView
 from eventflow.model.records import StreamRecord
@@ -139,14 +140,11 @@ class KafkaCodec(RecordCodec[StreamRecord]):
             _raise_problem(record)
         return record.data
 
-    def record_payloads(self, records: Sequence[StreamRecord]) -> list[UserData]:
-        before: Mapping[str, Any] | None = None
-        for record in records:
-            if (attributes := record.attributes) is not before:  # records without headers share theirs
-                before = attributes
-                if "problem" in attributes:
-                    _raise_problem(record)
-        return [record.data for record in records]
+    def record_payloads(self, records: Sequence[StreamRecord]) -> Sequence[UserData]:
+        shared = shared_attributes(records)
+        if shared is None or "problem" in shared:
+            return [self.record_payload(record) for record in records]
+        return values(records)
 
     def filter_view(self, record: StreamRecord, identity: SourceIdentity) -> FilterView:
         return FilterView(record.data, _metadata(record))
@@ -165,6 +163,17 @@ class KafkaCodec(RecordCodec[StreamRecord]):
                 size += (len(key if isinstance(key, bytes) else key.encode()) + 2) // 3 * 4
             sizes.append(size)
         return sizes
+
+    def size_together(self, records: Sequence[StreamRecord]) -> int:
+        shared = shared_attributes(records)
+        if shared is None:
+            return sum(self.sizes(records))
+        try:
+            data = value_bytes(records) + key_bytes(records)
+        except TypeError:  # keys that are text
+            return sum(self.sizes(records))
+        padding = 2 * len(records)  # base64's, at most, of a value and of a key
+        return len(records) * _size_around(shared) + (data + 2 * padding + 2) // 3 * 4
 
 
 KAFKA = KafkaCodec()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from eventflow.model import limits
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 
 NO_LIMIT: Final = -1
 
@@ -26,6 +27,16 @@ class BatchLimits(NamedTuple):
     def oversized(self, size: int) -> bool:
         """Whether a record of ``size`` bytes fits no batch at all, not even alone."""
         return size > self.maximum_bytes
+
+
+class Scale(Protocol[T_contra]):
+    """Weighs records, in bytes."""
+
+    def sizes(self, records: Sequence[T_contra], /) -> Sequence[int]:
+        """That of each."""
+
+    def size_together(self, records: Sequence[T_contra], /) -> int:
+        """That of all of them, or a close upper bound that costs less."""
 
 
 class BatchBuilder(Generic[T]):
@@ -86,19 +97,18 @@ class BatchBuilder(Generic[T]):
         self._bytes += size
         return True
 
-    def fill(self, records: Sequence[T], sizes: Callable[[Sequence[T]], Sequence[int]], *, now: float) -> int:
+    def fill(self, records: Sequence[T], scale: Scale[T], *, now: float) -> int:
         """Take in the first of ``records``, as many as fit; returns how many. At the first that fits no batch it
         stops, too."""
         chosen = records[: max(0, self._limits.batch_size - len(self._records))]
-        weights = sizes(chosen)
-        total = sum(weights)
+        total = scale.size_together(chosen)
         if chosen and self._bytes + total <= self._limits.maximum_bytes:
             self._begin(now)
             self._records += chosen
             self._bytes += total
             return len(chosen)
-        for count, (record, weight) in enumerate(zip(chosen, weights, strict=True)):
-            if self._limits.oversized(weight) or not self.add(record, weight, now=now):
+        for count, (record, size) in enumerate(zip(chosen, scale.sizes(chosen), strict=True)):
+            if self._limits.oversized(size) or not self.add(record, size, now=now):
                 return count
         return len(chosen)
 

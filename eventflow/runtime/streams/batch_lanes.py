@@ -162,7 +162,7 @@ class _Lane:
             if window and not window.accepts(first):
                 return True
             # The first record of a window says which others may follow.
-            count = self._builder.fill(inbox[:1] if window else inbox, self._run.sizes, now=now)
+            count = self._builder.fill(inbox[:1] if window else inbox, self._run, now=now)
             if not count:
                 return True
             if window:

@@ -96,3 +96,10 @@ class MappingRun:
             return self.codec.sizes(records)
         except Exception:  # noqa: BLE001 (which of them cannot be decoded?)
             return [self.size(record) for record in records]
+
+    def size_together(self, records: Sequence[StreamRecord]) -> int:
+        """The same of all of them, or a close upper bound."""
+        try:
+            return self.codec.size_together(records)
+        except Exception:  # noqa: BLE001 (likewise)
+            return sum(self.sizes(records))

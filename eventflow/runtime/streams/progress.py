@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from eventflow.errors import AdapterError, LeaseLostError
+from eventflow.model.columns import positions, value_bytes
 from eventflow.model.records import Checkpoint
 from eventflow.policy.lanes import Watermark
 from eventflow.policy.retry import reconnect_backoff
@@ -23,7 +23,6 @@ COMMIT_SECONDS: Final = 1.0
 """The longest that done records wait to be committed together with later ones."""
 COMMIT_PAUSE_SECONDS: Final = 0.5
 """Between two commits of a partition that is not given up: under load, one takes along what was done meanwhile."""
-_data: Final = attrgetter("data")
 ROOM_AT: Final = 0.9
 """The share of the buffer at which reading goes on after it was full: low enough that reads stay large, high enough
 that a blocked key, whose records pile up, does not keep the others from being read."""
@@ -89,8 +88,8 @@ class Progress:
 
     def started(self, records: Sequence[StreamRecord]) -> None:
         """Records were read, in this order."""
-        self._watermark.started([record.position for record in records])
-        self._bytes += _bytes_of(records)
+        self._watermark.started(positions(records))
+        self._bytes += value_bytes(records)
 
     def done(self, record: StreamRecord) -> None:
         """A record is done. A commit follows within a second, sooner once nothing is outstanding."""
@@ -109,8 +108,8 @@ class Progress:
 
     def settle(self, records: Sequence[StreamRecord], *, state: str | None = None) -> None:
         """A batch is done, and ``state`` goes with it; they are committed as soon as a commit may be."""
-        self._bytes -= _bytes_of(records)
-        moved = self._watermark.done_together([record.position for record in records])
+        self._bytes -= value_bytes(records)
+        moved = self._watermark.done_together(positions(records))
         if moved is not None:
             self.position = moved
         if moved is not None or self._tells_pending:
@@ -207,7 +206,3 @@ class Progress:
         return Checkpoint(
             position=position, state=self.state, reached=watermark.reached, pending=frozenset(watermark.running)
         )
-
-
-def _bytes_of(records: Sequence[StreamRecord]) -> int:
-    return sum(map(len, filter(None, map(_data, records))))

@@ -73,6 +73,11 @@ def cases() -> st.SearchStrategy[Case]:
     )
 
 
+def sharing_attributes(records: Sequence[Any]) -> list[Any]:
+    """As Kafka's are that have no headers."""
+    return [record._replace(attributes=records[0].attributes) for record in records]
+
+
 def grouped(records: Sequence[Any]) -> list[Any]:
     """Records in the order of a wire event, which keeps Kafka's partitions and RabbitMQ's queues apart."""
     places = [getattr(record, "partition", None) or record.attributes.get("queue") for record in records]
@@ -104,9 +109,10 @@ def test_an_event_that_was_built_is_recognised_by_its_codec_alone(case: Case) ->
     assert [other for other in CODECS.values() if other.recognises(wire)] == [codec]
 
 
-@given(cases())
-def test_the_payloads_of_records_are_those_of_each(case: Case) -> None:
+@given(cases(), st.booleans())
+def test_the_payloads_of_records_are_those_of_each(case: Case, share: bool) -> None:
     codec, records, _ = case
+    records = sharing_attributes(records) if share else records
     assert codec.record_payloads(records) == [codec.record_payload(record) for record in records]
 
 
@@ -116,6 +122,14 @@ def test_the_size_of_a_record_is_a_close_upper_bound_of_its_json(case: Case) -> 
     for record, size in zip(records, codec.sizes(records), strict=True):
         wire = json.dumps(codec.wire_record(record, source), separators=(",", ":"), ensure_ascii=False).encode()
         assert len(wire) <= size <= 1.5 * len(wire) + 700
+
+
+@given(cases(), st.booleans())
+def test_the_size_of_records_together_is_a_close_upper_bound(case: Case, share: bool) -> None:
+    codec, records, _ = case
+    records = sharing_attributes(records) if share else records
+    exact = sum(codec.sizes(records))
+    assert exact <= codec.size_together(records) <= exact + 8 * len(records)
 
 
 @pytest.mark.parametrize(

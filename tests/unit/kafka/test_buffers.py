@@ -11,8 +11,10 @@ from eventflow.model.records import StreamRead
 from eventflow.testing.virtual_time import VirtualClock
 from eventflow_kafka.ahead import Ahead
 from eventflow_kafka.buffers import PartitionBuffer
+from eventflow_kafka.records import RecordFactory
 
 ORDERS = TopicPartition("orders", 3)
+RECORDS = RecordFactory(ORDERS)
 
 
 class Flow:
@@ -36,7 +38,7 @@ class Flow:
 
     def push(self, *offsets: int, size: int = 10, end: int = 100) -> None:
         milliseconds = int(self.clock.time() * 1000) - 5_000
-        self.buffer.push([_record(offset, milliseconds, size) for offset in offsets], end=end)
+        self.buffer.push(RECORDS.make([_record(offset, milliseconds, size) for offset in offsets]), end=end)
 
     async def read(self, maximum: int = 1_000, *, wait_seconds: float = 0) -> StreamRead:
         return await self.buffer.read(max_records=maximum, wait_seconds=wait_seconds)
@@ -96,6 +98,19 @@ async def test_large_records_fill_a_buffer_by_their_bytes() -> None:
     assert not flow.buffer.paused
     flow.push(1, size=1)
     assert flow.buffer.paused
+
+
+async def test_bytes_that_were_read_count_no_more() -> None:
+    flow = Flow(maximum_bytes=1_000)
+    flow.push(0, 1, size=400)
+    await flow.read(1)
+    flow.push(2, size=500)
+    assert flow.asked == []
+    flow.push(3, size=100)
+    assert flow.asked == ["pause"]
+    await flow.read()
+    flow.push(4, size=999)
+    assert flow.asked == ["pause", "resume"]
 
 
 async def test_a_waiting_read_returns_when_records_come() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pytest
@@ -178,6 +179,23 @@ def test_every_moment_is_in_its_window(timestamp: float, length: int) -> None:
     assert (start % length, end - start) == (0, length)
 
 
+class Numerals:
+    """Records that say how much they weigh."""
+
+    def sizes(self, records: Sequence[str]) -> list[int]:
+        return [int(text) for text in records]
+
+    def size_together(self, records: Sequence[str]) -> int:
+        return sum(self.sizes(records))
+
+
+class Rough(Numerals):
+    """The whole is weighed generously."""
+
+    def size_together(self, records: Sequence[str]) -> int:
+        return super().size_together(records) + len(records)
+
+
 @given(st.lists(st.integers(0, 120), max_size=12), st.integers(1, 6), st.integers(0, 3))
 def test_filling_is_adding_one_by_one(sizes: list[int], batch_size: int, already: int) -> None:
     filled = builder(batch_size=batch_size, window_seconds=7)
@@ -185,7 +203,7 @@ def test_filling_is_adding_one_by_one(sizes: list[int], batch_size: int, already
     for one in (filled, added):
         for number in range(min(already, batch_size)):
             one.add(f"before {number}", 10, now=1)
-    count = filled.fill([str(size) for size in sizes], lambda texts: [int(text) for text in texts], now=9)
+    count = filled.fill([str(size) for size in sizes], Numerals(), now=9)
     expected = 0
     for size in sizes:
         if size > 100 or not added.add(str(size), size, now=9):
@@ -194,3 +212,10 @@ def test_filling_is_adding_one_by_one(sizes: list[int], batch_size: int, already
     assert count == expected
     assert (filled.bytes, filled.is_full, filled.flush_at) == (added.bytes, added.is_full, added.flush_at)
     assert filled.take() == added.take()
+
+
+@pytest.mark.parametrize(("sizes", "fit"), [(["50", "48"], 98), (["50", "49"], 99), (["50", "50"], 100)])
+def test_records_that_fit_are_taken_in_though_a_rough_weight_says_otherwise(sizes: list[str], fit: int) -> None:
+    filled = builder(batch_size=2)
+    assert filled.fill(sizes, Rough(), now=0) == 2
+    assert fit <= filled.bytes <= 100
