@@ -51,6 +51,8 @@ class Progress:
         self._partition = assignment.partition
         self._part = part
         self._watermark = Watermark()
+        self._loop = asyncio.get_running_loop()
+        self._finished: list[StreamRecord] = []
         self._maximum_records = maximum_records
         self._maximum_bytes = maximum_bytes
         self._roomy_records = int(ROOM_AT * maximum_records)
@@ -69,22 +71,23 @@ class Progress:
     @property
     def outstanding(self) -> int:
         """Records that were read and are not done."""
+        self._count()
         return self._watermark.outstanding
 
     @property
     def free(self) -> int:
         """How many more records may be read."""
-        return max(0, self._maximum_records - self._watermark.outstanding)
+        return max(0, self._maximum_records - self.outstanding)
 
     @property
     def full(self) -> bool:
         """Whether nothing more may be read until something is done."""
-        return self._watermark.outstanding >= self._maximum_records or self._bytes >= self._maximum_bytes
+        return self.outstanding >= self._maximum_records or self._bytes >= self._maximum_bytes
 
     @property
     def settled(self) -> bool:
         """Whether everything that was read is done and committed."""
-        return not (self._watermark.outstanding or self._dirty or self._committing)
+        return not (self.outstanding or self._dirty or self._committing)
 
     def started(self, records: Sequence[StreamRecord]) -> None:
         """Records were read, in this order."""
@@ -92,11 +95,23 @@ class Progress:
         self._bytes += value_bytes(records)
 
     def done(self, record: StreamRecord) -> None:
-        """A record is done. A commit follows within a second, sooner once nothing is outstanding."""
-        watermark, data = self._watermark, record.data
-        moved = watermark.done(record.position)
-        if data:
-            self._bytes -= len(data)
+        """A record is done. A commit follows within a second, sooner once nothing is outstanding.
+
+        Records that finish in one turn of the loop are counted together, at its end or when somebody asks: nobody could
+        have committed them any sooner.
+        """
+        self._finished.append(record)
+        if len(self._finished) == 1:
+            self._loop.call_soon(self._count)
+
+    def _count(self) -> None:
+        finished, watermark = self._finished, self._watermark
+        if not finished:
+            return
+        self._finished = []
+        self._bytes -= value_bytes(finished)
+        one = len(finished) == 1
+        moved = watermark.done(finished[0].position) if one else watermark.done_together(positions(finished))
         if moved is not None:
             self.position = moved
             if not self._dirty or not watermark.running:
@@ -148,6 +163,7 @@ class Progress:
 
     def close(self) -> None:
         """Nothing more will be done: ``commit_changes`` commits the rest and returns."""
+        self._count()
         self._closed = True
         self._changed.set()
         self._hurry.set()

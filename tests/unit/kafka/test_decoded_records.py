@@ -26,11 +26,13 @@ ABORT = b"\x00\x00\x00\x00"
 CONTROL = 0x20
 
 
-def batch(*values: bytes | None, first: int = 0, producer_id: int = -1, key: bytes = b"key") -> bytes:
+def batch(
+    *values: bytes | None, first: int = 0, producer_id: int = -1, key: bytes = b"key", gzip: bool = False
+) -> bytes:
     """Of records with offsets from ``first`` on."""
     builder = DefaultRecordBatchBuilder(
         magic=2,
-        compression_type=0,
+        compression_type=int(gzip),
         is_transactional=producer_id >= 0,
         producer_id=producer_id,
         producer_epoch=0,
@@ -126,6 +128,12 @@ async def test_reading_begins_within_a_batch(start: int) -> None:
     assert [record.position for record in made] == list(range(start, 5))
     assert list(made) == as_aiokafka_does(fetched(data, start=start))
     assert position(result) == 5
+
+
+async def test_compressed_batches_are_read() -> None:
+    data = batch(b"a", b"b", b"c", gzip=True) + batch(b"d", first=3)
+    made = Consumer().take(fetched(data, start=1))
+    assert [record.data for record in made] == [b"b", b"c", b"d"]
 
 
 async def test_what_was_compacted_away_leaves_gaps() -> None:
