@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING
 
 import anyio
 
 from eventflow.errors import LeaseLostError, UnavailableError
-from eventflow.model.columns import value_bytes
 from eventflow.model.records import StreamRead
 from eventflow_kafka.records import partition_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from aiokafka import TopicPartition
 
-    from eventflow.model.records import StreamRecord
     from eventflow.ports import Clock
     from eventflow_kafka.ahead import Ahead
+    from eventflow_kafka.records import FetchedRecords
 
 
 class PartitionBuffer:
@@ -51,8 +51,8 @@ class PartitionBuffer:
         self._maximum_bytes = maximum_bytes
         self._pause = pause
         self._resume = resume
-        self._records: list[StreamRecord] = []
-        self._next = 0
+        self._parts: deque[FetchedRecords] = deque()
+        self._waiting = 0
         self._bytes = 0
         self._resume_at = 0
         self._end = 0
@@ -61,24 +61,25 @@ class PartitionBuffer:
         self._recovered = False
         self._changed = asyncio.Event()
 
-    def push(self, records: Sequence[StreamRecord], *, end: int) -> None:
+    def push(self, parts: Iterable[FetchedRecords], *, end: int) -> None:
         """Records came; the partition ends before offset ``end`` now. Those that are done are passed over."""
-        ahead = self.ahead
-        if records and int(records[0].position) < ahead.end:
-            records = [record for record in records if not ahead.is_done(int(record.position))]
-        if self._next:
-            self._bytes -= value_bytes(self._records[: self._next])
-            del self._records[: self._next]
-            self._next = 0
-        self._records += records
-        self._bytes += value_bytes(records)
+        for part in map(self._not_done, parts):
+            if part:
+                self._parts.append(part)
+                self._waiting += len(part)
+                self._bytes += part.size
         self._end = end
-        waiting = len(self._records)
-        if waiting >= self._maximum_records or self._bytes >= self._maximum_bytes:
+        if self._waiting >= self._maximum_records or self._bytes >= self._maximum_bytes:
             self.paused = True
-            self._resume_at = waiting // 2
+            self._resume_at = self._waiting // 2
             self._pause(self.partition)
         self._changed.set()
+
+    def _not_done(self, part: FetchedRecords) -> FetchedRecords:
+        ahead = self.ahead
+        if not part or part.first >= ahead.end:
+            return part
+        return part.only(lambda offset: not ahead.is_done(offset))
 
     def silent(self, problem: str) -> None:
         """The partition's broker does not answer: reads say so until it does."""
@@ -95,7 +96,7 @@ class PartitionBuffer:
     def lose(self) -> None:
         """The partition is not ours any more."""
         self._lost = True
-        self._records.clear()
+        self._parts.clear()
         self._changed.set()
 
     async def read(self, *, max_records: int, wait_seconds: float) -> StreamRead:
@@ -107,7 +108,7 @@ class PartitionBuffer:
                     await self._changed.wait()
         if self._lost:
             raise LeaseLostError(self._resource, f"{self.id} is not held by this reader any more")
-        if self._next < len(self._records):
+        if self._parts:
             return self._take(max_records)
         if self._silence is not None:
             raise UnavailableError(self._resource, self._silence)
@@ -115,21 +116,28 @@ class PartitionBuffer:
         return StreamRead((), behind_seconds=0)
 
     def _is_ready(self) -> bool:
-        return self._next < len(self._records) or self._lost or self._recovered or self._silence is not None
+        return bool(self._parts) or self._lost or self._recovered or self._silence is not None
 
     def _take(self, maximum: int) -> StreamRead:
-        start, stop = self._next, self._next + maximum
-        taken = self._records if start == 0 and stop >= len(self._records) else self._records[start:stop]
-        self._next += len(taken)
-        left = len(self._records) - self._next
-        if not left:
-            self._records, self._next, self._bytes = [], 0, 0
-        if self.paused and left <= self._resume_at:
+        taken = self._next(maximum)
+        self._waiting -= len(taken)
+        self._bytes -= taken.size
+        if self.paused and self._waiting <= self._resume_at:
             self.paused = False
             self._resume(self.partition)
-        last = taken[-1]
-        caught_up = int(last.position) + 1 >= self._end
+        caught_up = int(taken[-1].position) + 1 >= self._end
         self._recovered = False
-        return StreamRead(
-            tuple(taken), behind_seconds=0.0 if caught_up else max(0.0, self._clock.time() - last.timestamp)
-        )
+        behind_seconds = 0.0 if caught_up else max(0.0, self._clock.time() - taken[-1].timestamp)
+        return StreamRead(taken, behind_seconds=behind_seconds, size=taken.size)
+
+    def _next(self, maximum: int) -> FetchedRecords:
+        """As many whole parts as fit, or the beginning of one."""
+        parts = self._parts
+        taken: list[FetchedRecords] = []
+        while parts and maximum >= len(parts[0]):
+            maximum -= len(parts[0])
+            taken.append(parts.popleft())
+        if not taken:
+            first, parts[0] = parts[0][:maximum], parts[0][maximum:]
+            return first
+        return taken[0].joined(taken[1:]) if len(taken) > 1 else taken[0]

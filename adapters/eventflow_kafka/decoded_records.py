@@ -1,30 +1,31 @@
-"""Makes neutral records of what a consumer fetches, right where aiokafka's decoder in C hands them over.
+"""Takes what a consumer fetches right where aiokafka's decoder in C hands it over.
 
-aiokafka builds a ConsumerRecord from each in Python, and passes it through an iterator on a generator: twice what
-decoding costs, for objects that would be read once and thrown away. Here, each of Kafka's batches goes through all that
-as one item. Records have the same names in both forms, so where a later aiokafka fetches in another way, records cost
-more and nothing else changes.
+aiokafka builds a ConsumerRecord from each record in Python, and passes it through an iterator on a generator: several
+times what decoding costs, for objects that would be read once and thrown away. Here, each of Kafka's batches goes
+through all that as one item. Records have the same names in both forms, so where a later aiokafka fetches in another
+way, records cost more and nothing else changes.
 """
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.consumer.fetcher import FetchResult
 
-from eventflow_kafka.records import RecordFactory
+from eventflow_kafka.records import FetchedRecords, RecordFactory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from aiokafka import AIOKafkaConsumer, TopicPartition
 
-    from eventflow.model.records import StreamRecord
+FEW: Final = 50
+"""Batches with fewer records are put together: an object for each would cost more than it saves."""
 
 
 class Decoder:
-    """Makes the records of one consumer."""
+    """Keeps the records of one consumer."""
 
     def __init__(self) -> None:
         self._factories: dict[TopicPartition, RecordFactory] = {}
@@ -35,28 +36,28 @@ class Decoder:
         if isinstance(getattr(fetcher, "_records", None), dict):
             vars(fetcher)["_records"] = _Fetched(self)
 
-    def records(self, partition: TopicPartition, fetched: Sequence[Any]) -> Sequence[StreamRecord]:
-        """What the consumer gave of a partition, be it in batches or in records."""
-        if not fetched or isinstance(fetched[0], _Made):
-            return fetched[0] if len(fetched) == 1 else list(chain.from_iterable(fetched))
-        return self._factory(partition).make(fetched)
+    def records(self, partition: TopicPartition, fetched: Iterable[Any]) -> list[FetchedRecords]:
+        """What the consumer gave of a partition: large batches, lists of the records of small ones, or records."""
+        parts: list[FetchedRecords] = []
+        for are_large, items in groupby(fetched, lambda item: isinstance(item, FetchedRecords)):
+            if are_large:
+                parts += items
+            elif raw := [record for item in items for record in (item if isinstance(item, list) else (item,))]:
+                parts.append(FetchedRecords.of(self._factory(partition), raw))
+        return parts
 
-    def make(self, partition: TopicPartition, batch: _Batch) -> _Made:
+    def keep(self, partition: TopicPartition, batch: _Batch) -> FetchedRecords | list[Any]:
         """Stands in for what builds a ConsumerRecord. A batch may begin before the offset that was asked for."""
-        made = _Made(self._factory(partition).make(batch.records))
-        if made and int(made[0].position) < batch.start:
-            return _Made([record for record in made if int(record.position) >= batch.start])
-        return made
+        raw = list(batch.records)
+        if raw and raw[0].offset < batch.start:
+            raw = [record for record in raw if record.offset >= batch.start]
+        return raw if len(raw) < FEW else FetchedRecords.of(self._factory(partition), raw)
 
     def _factory(self, partition: TopicPartition) -> RecordFactory:
         factory = self._factories.get(partition)
         if factory is None:
             factory = self._factories[partition] = RecordFactory(partition)
         return factory
-
-
-class _Made(list["StreamRecord"]):
-    """The records of one of Kafka's batches."""
 
 
 class _Fetched(dict["TopicPartition", Any]):
@@ -69,7 +70,7 @@ class _Fetched(dict["TopicPartition", Any]):
     def __setitem__(self, partition: TopicPartition, fetched: Any) -> None:
         if isinstance(fetched, FetchResult) and hasattr(unread := fetched._partition_records, "_consumer_record"):
             unread._records = _Batches(unread._records, unread.next_fetch_offset)
-            unread._consumer_record = self._decoder.make
+            unread._consumer_record = self._decoder.keep
         super().__setitem__(partition, fetched)
 
 
@@ -93,10 +94,15 @@ class _Batch:
     def __init__(self, batch: Any, start: int) -> None:
         self.records = batch
         self.start = start
-
-    @property
-    def offset(self) -> int:
-        return int(self.records.next_offset) - 1
+        self.offset = batch.next_offset - 1
+        # What aiokafka asks every batch; what else it may ask comes through __getattr__, which takes its time.
+        self.next_offset = batch.next_offset
+        self.validate_crc = batch.validate_crc
+        self.is_control_batch = batch.is_control_batch
+        self.producer_id = batch.producer_id
+        if self.producer_id is not None:  # formats before transactions have no more
+            self.base_offset = batch.base_offset
+            self.is_transactional = batch.is_transactional
 
     def __iter__(self) -> Iterator[_Batch]:
         return iter((self,))

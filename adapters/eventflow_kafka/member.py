@@ -140,8 +140,8 @@ class Member:
         for partition, records in fetched.items():
             buffer = self._buffers.get(partition_id(partition))
             if buffer is not None:  # what is not accepted yet will be fetched again from where it starts
-                made = self._decoder.records(partition, records)
-                buffer.push(made, end=self._consumer.highwater(partition) or 0)
+                parts = self._decoder.records(partition, records)
+                buffer.push(parts, end=self._consumer.highwater(partition) or 0)
 
     async def _reset(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Go to the oldest record there is: those before it were deleted before they were read."""

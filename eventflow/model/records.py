@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 PartitionId: TypeAlias = str
 """``shardId-000000000000`` for shards, ``topic-0`` for Kafka: unique within one mapping."""
@@ -86,9 +86,11 @@ class Assignment:
 class StreamRead:
     """What one read of a partition returned. ``ended`` says that the partition is closed and these are its
     last records (a resharded Kinesis shard). ``behind_seconds`` is how far the reader lags, if known. ``gap`` says that
-    records before these expired before they were read."""
+    records before these expired before they were read. ``size`` is the bytes of their data, if that is known without
+    looking."""
 
-    records: tuple[StreamRecord, ...]
+    records: Sequence[StreamRecord]
     ended: bool = False
     behind_seconds: float | None = None
     gap: bool = False
+    size: int | None = None

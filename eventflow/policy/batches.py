@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from eventflow.model import limits
+from eventflow.model.columns import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -47,23 +48,26 @@ class BatchBuilder(Generic[T]):
     nothing in it opens again with the next record; an empty batch is never sent.
     """
 
-    __slots__ = ("_bytes", "_limits", "_records", "_refused", "flush_at")
+    __slots__ = ("_bytes", "_count", "_limits", "_parts", "_refused", "_single", "flush_at")
 
     def __init__(self, limits: BatchLimits) -> None:
         self._limits = limits
-        self._records: list[T] = []
+        self._parts: list[Sequence[T]] = []
+        self._single: list[T] | None = None
+        """The last part, if its records came one by one."""
+        self._count = 0
         self._bytes = 0
         self._refused = False
         self.flush_at: float | None = None
         """When the window ends, in the seconds of ``now``; ``None`` while it is not open."""
 
     def __len__(self) -> int:
-        return len(self._records)
+        return self._count
 
     @property
     def records(self) -> tuple[T, ...]:
         """The records held, in order."""
-        return tuple(self._records)
+        return tuple(joined(self._parts))
 
     @property
     def bytes(self) -> int:
@@ -73,7 +77,7 @@ class BatchBuilder(Generic[T]):
     @property
     def is_full(self) -> bool:
         """Whether the batch must be taken before anything fits again."""
-        return self._refused or len(self._records) >= self._limits.batch_size
+        return self._refused or self._count >= self._limits.batch_size
 
     def open(self, *, now: float) -> None:
         """Start the window, unless it is open."""
@@ -87,24 +91,30 @@ class BatchBuilder(Generic[T]):
         """
         if self._limits.oversized(size):
             raise ValueError(f"a record of {size:,} bytes fits no batch of {self._limits.maximum_bytes:,} bytes")
-        if len(self._records) >= self._limits.batch_size:
+        if self._count >= self._limits.batch_size:
             return False
         if self._bytes + size > self._limits.maximum_bytes:
             self._refused = True
             return False
         self._begin(now)
-        self._records.append(record)
+        if self._single is None:
+            self._single = []
+            self._parts.append(self._single)
+        self._single.append(record)
+        self._count += 1
         self._bytes += size
         return True
 
     def fill(self, records: Sequence[T], scale: Scale[T], *, now: float) -> int:
         """Take in the first of ``records``, as many as fit; returns how many. At the first that fits no batch it
         stops, too."""
-        chosen = records[: max(0, self._limits.batch_size - len(self._records))]
+        chosen = records[: max(0, self._limits.batch_size - self._count)]
         total = scale.size_together(chosen)
         if chosen and self._bytes + total <= self._limits.maximum_bytes:
             self._begin(now)
-            self._records += chosen
+            self._parts.append(chosen)
+            self._single = None
+            self._count += len(chosen)
             self._bytes += total
             return len(chosen)
         for count, (record, size) in enumerate(zip(chosen, scale.sizes(chosen), strict=True)):
@@ -114,18 +124,19 @@ class BatchBuilder(Generic[T]):
 
     def _begin(self, now: float) -> None:
         """Open the window with a record, unless it is open."""
-        if self.flush_at is None or (not self._records and self.flush_at <= now):
+        if self.flush_at is None or (not self._count and self.flush_at <= now):
             self.flush_at = now + self._limits.window_seconds
 
     def is_due(self, *, now: float) -> bool:
         """Whether the batch should be sent: it holds something, and it is full or its window has ended."""
-        if not self._records:
+        if not self._count:
             return False
         return self.is_full or (self.flush_at is not None and self.flush_at <= now)
 
-    def take(self) -> list[T]:
+    def take(self) -> Sequence[T]:
         """The records held; the builder is empty afterwards, its window closed."""
-        records, self._records = self._records, []
+        records = joined(self._parts)
+        self._parts, self._single, self._count = [], None, 0
         self._bytes = 0
         self._refused = False
         self.flush_at = None

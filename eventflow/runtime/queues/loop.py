@@ -43,7 +43,7 @@ class PollLoop:
         self._giving_up = GivingUp(run)
         self._failures = 0
 
-    async def receive(self) -> list[QueueRecord]:
+    async def receive(self) -> Sequence[QueueRecord]:
         """One batch, within what may run now; empty if nothing came, or the queue could not be reached."""
         run = self._run
         try:

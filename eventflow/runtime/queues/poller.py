@@ -17,7 +17,7 @@ from eventflow.runtime.queues.mapping import QueueMappingRun
 from eventflow.runtime.queues.records import RecordRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -115,9 +115,9 @@ class QueuePoller:
             self._pollers -= 1
             await loop.abandon()
 
-    async def _receive(self, loop: PollLoop) -> list[QueueRecord]:
+    async def _receive(self, loop: PollLoop) -> Sequence[QueueRecord]:
         """One batch; nothing if the intake stops meanwhile."""
-        records: list[QueueRecord] = []
+        records: Sequence[QueueRecord] = []
         with anyio.CancelScope() as scope:
             self._receiving.add(scope)
             try:

@@ -39,7 +39,7 @@ class BatchReceiver:
         """Records received and not handed over yet."""
         return (*self._builder.records, *(record for record, _ in self._carried))
 
-    async def receive(self, *, most: int, longest_wait: float) -> list[QueueRecord]:
+    async def receive(self, *, most: int, longest_wait: float) -> Sequence[QueueRecord]:
         """The next batch, of at most ``most`` records; empty if nothing came within ``longest_wait`` seconds.
 
         The window opens when this is called (Lambda: when polling resumes after an invocation), or with the first

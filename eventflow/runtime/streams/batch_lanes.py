@@ -6,6 +6,7 @@ Source: Lambda guide: with-kinesis: parallelization factor, batching.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -18,7 +19,7 @@ from eventflow.runtime.streams.batch_runner import BatchRunner
 from eventflow.runtime.streams.window import GRACE_SECONDS, TumblingWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from anyio.abc import TaskStatus
 
@@ -72,13 +73,16 @@ class BatchLanes:
             for lane in self._lanes:
                 tasks.start_soon(lane.run)
 
-    def push(self, records: Iterable[StreamRecord]) -> None:
+    def push(self, records: Sequence[StreamRecord]) -> None:
         """The next records of the partition that pass the filters."""
         if len(self._lanes) == 1:
-            self._lanes[0].inbox.extend(records)
+            self._lanes[0].push(records)
             return
+        shares: list[list[StreamRecord]] = [[] for _ in self._lanes]
         for record in records:
-            self._lanes[lane_of(record.key, len(self._lanes))].inbox.append(record)
+            shares[lane_of(record.key, len(shares))].append(record)
+        for lane, share in zip(self._lanes, shares, strict=True):
+            lane.push(share)
 
     def turn_over(self, reached: float, *, caught_up: bool) -> None:
         """A read is over. Everything that arrived before ``reached`` (epoch seconds) has been read; ``caught_up``
@@ -116,11 +120,18 @@ class _Lane:
             window_seconds=batch.maximum_batching_window_seconds,
         )
         self._builder: BatchBuilder[StreamRecord] = BatchBuilder(self._limits)
-        self.inbox: list[StreamRecord] = []
-        """What comes next; ``look`` tells of it."""
+        self._inbox: deque[Sequence[StreamRecord]] = deque()
+        """What comes next: no part of it is empty."""
+        self._passed = 0
+        """How many of the first part are in a batch."""
         self._reached = 0.0
         self._closed = False
         self._awake = asyncio.Event()
+
+    def push(self, records: Sequence[StreamRecord]) -> None:
+        """What comes then; ``look`` tells of it."""
+        if records:
+            self._inbox.append(records)
 
     def look(self, reached: float, *, caught_up: bool) -> None:
         """See what to do after a read."""
@@ -156,19 +167,29 @@ class _Lane:
 
     def _fill(self) -> bool:
         """Move records into the batch; true if the next one has to wait until the batch is gone."""
-        now, inbox, window = anyio.current_time(), self.inbox, self._window
-        while inbox:
-            first = inbox[0].timestamp
-            if window and not window.accepts(first):
-                return True
-            # The first record of a window says which others may follow.
-            count = self._builder.fill(inbox[:1] if window else inbox, self._run, now=now)
+        now, window = anyio.current_time(), self._window
+        most = self._limits.batch_size
+        while self._inbox:
+            part, passed = self._inbox[0], self._passed
+            if window:
+                # The first record of a window says which others may follow.
+                first, most = part[passed].timestamp, 1
+                if not window.accepts(first):
+                    return True
+            count = self._builder.fill(part[passed : passed + most], self._run, now=now)
             if not count:
                 return True
             if window:
                 window.enter(first)
-            del inbox[:count]
+            self._pass(count)
         return False
+
+    def _pass(self, count: int) -> None:
+        """Go on behind so many records."""
+        self._passed += count
+        if self._passed == len(self._inbox[0]):
+            self._inbox.popleft()
+            self._passed = 0
 
     def _is_due(self) -> bool:
         """Whether a batch that holds something goes now: waiting longer would bring nothing, or is over."""
@@ -181,9 +202,9 @@ class _Lane:
 
     async def _make_way(self) -> None:
         """The next record can go into no batch as things are: it is too large, or of a later window."""
-        record = self.inbox[0]
+        record = self._inbox[0][self._passed]
         if self._limits.oversized(self._run.size(record)):
-            del self.inbox[0]
+            self._pass(1)
             await self._runner.give_up_oversized(record)
         else:
             await self._runner.finish_window()

@@ -187,7 +187,7 @@ class Partition:
         """Hand a read over to the lanes; true if it was the last."""
         if read.gap:
             self._run.metrics.dropped[(*self._run.key, DropReason.EXPIRED)] += 1
-        self._progress.started(read.records)
+        self._progress.started(read.records, size=read.size)
         records: Sequence[StreamRecord] = read.records
         if self._run.filters.patterns:
             records = [record for record in records if self._passes(record)]

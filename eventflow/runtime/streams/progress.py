@@ -89,10 +89,10 @@ class Progress:
         """Whether everything that was read is done and committed."""
         return not (self.outstanding or self._dirty or self._committing)
 
-    def started(self, records: Sequence[StreamRecord]) -> None:
-        """Records were read, in this order."""
+    def started(self, records: Sequence[StreamRecord], *, size: int | None = None) -> None:
+        """Records were read, in this order. ``size`` is the bytes of their data, if somebody knows."""
         self._watermark.started(positions(records))
-        self._bytes += value_bytes(records)
+        self._bytes += value_bytes(records) if size is None else size
 
     def done(self, record: StreamRecord) -> None:
         """A record is done. A commit follows within a second, sooner once nothing is outstanding.

@@ -11,7 +11,7 @@ from eventflow.model.records import StreamRead
 from eventflow.testing.virtual_time import VirtualClock
 from eventflow_kafka.ahead import Ahead
 from eventflow_kafka.buffers import PartitionBuffer
-from eventflow_kafka.records import RecordFactory
+from eventflow_kafka.records import FetchedRecords, RecordFactory
 
 ORDERS = TopicPartition("orders", 3)
 RECORDS = RecordFactory(ORDERS)
@@ -38,7 +38,8 @@ class Flow:
 
     def push(self, *offsets: int, size: int = 10, end: int = 100) -> None:
         milliseconds = int(self.clock.time() * 1000) - 5_000
-        self.buffer.push(RECORDS.make([_record(offset, milliseconds, size) for offset in offsets]), end=end)
+        records = [_record(offset, milliseconds, size) for offset in offsets]
+        self.buffer.push([FetchedRecords.of(RECORDS, list(records))], end=end)
 
     async def read(self, maximum: int = 1_000, *, wait_seconds: float = 0) -> StreamRead:
         return await self.buffer.read(max_records=maximum, wait_seconds=wait_seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,9 +16,10 @@ from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 
+from eventflow.model.columns import value_bytes
 from eventflow.model.records import StreamRecord
-from eventflow_kafka.decoded_records import Decoder
-from eventflow_kafka.records import RecordFactory
+from eventflow_kafka.decoded_records import FEW, Decoder
+from eventflow_kafka.records import FetchedRecords, RecordFactory
 
 ORDERS = TopicPartition("orders", 3)
 READ_COMMITTED = 1
@@ -93,7 +94,14 @@ class Consumer:
 
     def take(self, result: FetchResult) -> Sequence[StreamRecord]:
         self.records[ORDERS] = result
-        return self.decoder.records(ORDERS, self.records[ORDERS].getall())
+        return together(self.decoder.records(ORDERS, self.records[ORDERS].getall()))
+
+
+def together(parts: Iterable[FetchedRecords]) -> Sequence[StreamRecord]:
+    """The records of all parts, whose sizes are right."""
+    parts = list(parts)
+    assert [part.size for part in parts] == [value_bytes(list(part)) for part in parts]
+    return [record for part in parts for record in part]
 
 
 def as_aiokafka_does(result: FetchResult) -> Sequence[StreamRecord]:
@@ -109,12 +117,22 @@ def position(result: FetchResult) -> int:
 async def test_a_batch_goes_through_aiokafka_as_one_item() -> None:
     consumer = Consumer()
     consumer.records[ORDERS] = fetched(batch(b"a", b"b") + batch(b"c", first=2))
-    assert [len(made) for made in consumer.records[ORDERS].getall()] == [2, 1]
+    assert [len(item) for item in consumer.records[ORDERS].getall()] == [2, 1]
+
+
+async def test_small_batches_are_put_together() -> None:
+    consumer = Consumer()
+    few, many = [b"few"] * (FEW - 1), [b"many"] * FEW
+    data = batch(*few) + batch(*few, first=100) + batch(*many, first=200) + batch(*few, first=300)
+    consumer.records[ORDERS] = fetched(data)
+    parts = consumer.decoder.records(ORDERS, consumer.records[ORDERS].getall())
+    assert [len(part) for part in parts] == [2 * len(few), len(many), len(few)]
+    assert together(parts) == as_aiokafka_does(fetched(data))
 
 
 async def test_records_keep_everything_that_events_have_of_them() -> None:
     made = Consumer().take(fetched(with_headers()))
-    assert list(made) == as_aiokafka_does(fetched(with_headers()))
+    assert made == as_aiokafka_does(fetched(with_headers()))
     assert [(record.key, record.data) for record in made] == [(b"key", b"value"), (None, b"bare"), (b"key", None)]
     assert made[0].attributes["headers"] == [("trace", b"\xff"), ("none", b"")]
     assert made[0].timestamp == 1_700_000_000.123
@@ -126,7 +144,7 @@ async def test_reading_begins_within_a_batch(start: int) -> None:
     result = fetched(data, start=start)
     made = Consumer().take(result)
     assert [record.position for record in made] == list(range(start, 5))
-    assert list(made) == as_aiokafka_does(fetched(data, start=start))
+    assert made == as_aiokafka_does(fetched(data, start=start))
     assert position(result) == 5
 
 
@@ -147,7 +165,7 @@ async def test_transactions_that_were_given_up_are_passed_over() -> None:
     result = fetched(data, aborted=[(7, 0)])
     made = Consumer().take(result)
     assert [(record.position, record.data) for record in made] == [(1, b"kept"), (2, b"kept"), (4, b"kept")]
-    assert list(made) == as_aiokafka_does(fetched(data, aborted=[(7, 0)]))
+    assert made == as_aiokafka_does(fetched(data, aborted=[(7, 0)]))
     assert position(result) == 5
 
 
@@ -164,7 +182,7 @@ async def test_the_format_before_headers_is_read() -> None:
         builder.append(number, 1_700_000_000_000, b"key", b"%d" % number)
     data = _at(2, builder.build())  # a compressed set has the offset of its last record
     made = Consumer().take(fetched(data, start=1))
-    assert list(made) == as_aiokafka_does(fetched(data, start=1))
+    assert made == as_aiokafka_does(fetched(data, start=1))
     assert [record.data for record in made] == [b"1", b"2"]
 
 
@@ -172,8 +190,8 @@ async def test_a_consumer_that_fetches_in_another_way_is_read_record_by_record()
     decoder = Decoder()
     decoder.attach(SimpleNamespace())
     records = fetched(with_headers()).getall()
-    assert list(decoder.records(ORDERS, records)) == as_aiokafka_does(fetched(with_headers()))
-    assert list(decoder.records(ORDERS, [])) == []
+    assert together(decoder.records(ORDERS, records)) == as_aiokafka_does(fetched(with_headers()))
+    assert together(decoder.records(ORDERS, [])) == []
 
 
 async def test_errors_are_kept_as_they_are() -> None:
