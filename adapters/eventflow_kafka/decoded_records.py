@@ -43,7 +43,7 @@ class Decoder:
             if are_large:
                 parts += items
             elif raw := [record for item in items for record in (item if isinstance(item, list) else (item,))]:
-                parts.append(FetchedRecords.of(self._factory(partition), raw))
+                parts.append(FetchedRecords(self._factory(partition), raw))
         return parts
 
     def keep(self, partition: TopicPartition, batch: _Batch) -> FetchedRecords | list[Any]:
@@ -51,7 +51,10 @@ class Decoder:
         raw = list(batch.records)
         if raw and raw[0].offset < batch.start:
             raw = [record for record in raw if record.offset >= batch.start]
-        return raw if len(raw) < FEW else FetchedRecords.of(self._factory(partition), raw)
+        if len(raw) < FEW:
+            return raw
+        size = sum([len(record.value) for record in raw if record.value])  # now, while they are at hand
+        return FetchedRecords(self._factory(partition), raw, size)
 
     def _factory(self, partition: TopicPartition) -> RecordFactory:
         factory = self._factories.get(partition)

@@ -88,33 +88,21 @@ class RecordFactory:
 
 
 class FetchedRecords(LazyRecords):
-    """Records of one partition as they were decoded. ``size`` is the bytes of their values, and ``shared`` the
-    attributes of all of them if they have no headers."""
+    """Records of one partition as they were decoded."""
 
     __slots__ = ("_factory", "_made", "_raw", "_shared", "_size")
 
-    def __init__(
-        self,
-        factory: RecordFactory,
-        raw: list[FetchedRecord],
-        shared: Mapping[str, Any] | None,
-        size: int | None = None,
-    ) -> None:
+    def __init__(self, factory: RecordFactory, raw: list[FetchedRecord], size: int | None = None) -> None:
+        """``size`` is the bytes of their values, if that is known."""
         self._factory = factory
         self._raw = raw
-        self._shared = shared
         self._size = size
+        self._shared: Mapping[str, Any] | None = None
         self._made: list[StreamRecord] | None = None
-
-    @classmethod
-    def of(cls, factory: RecordFactory, raw: list[FetchedRecord]) -> FetchedRecords:
-        """Looks at sizes and headers while they are at hand: later that costs as much as making the records."""
-        records = cls(factory, raw, factory.shared_attributes(raw))
-        records._size = value_bytes(records)
-        return records
 
     @property
     def size(self) -> int:
+        """The bytes of their values. Best asked while they are at hand: later, it costs as much as making records."""
         if self._size is None:
             self._size = value_bytes(self)
         return self._size
@@ -126,7 +114,7 @@ class FetchedRecords(LazyRecords):
 
     def only(self, wanted: Callable[[int], bool]) -> FetchedRecords:
         """Those whose offsets are wanted."""
-        return FetchedRecords(self._factory, [record for record in self._raw if wanted(record.offset)], self._shared)
+        return FetchedRecords(self._factory, [record for record in self._raw if wanted(record.offset)])
 
     def __len__(self) -> int:
         return len(self._raw)
@@ -139,7 +127,7 @@ class FetchedRecords(LazyRecords):
 
     def __getitem__(self, index: int | slice) -> StreamRecord | FetchedRecords:
         if isinstance(index, slice):
-            return FetchedRecords(self._factory, self._raw[index], self._shared)
+            return FetchedRecords(self._factory, self._raw[index])
         if self._made is not None:
             return self._made[index]
         return self._factory.make((self._raw[index],))[0]
@@ -151,9 +139,8 @@ class FetchedRecords(LazyRecords):
 
     def joined(self, others: Sequence[LazyRecords]) -> FetchedRecords:
         parts = [self, *(cast("FetchedRecords", other) for other in others)]
-        shared = self._shared if all(part._shared is self._shared for part in parts) else None
         raw = list(chain.from_iterable([part._raw for part in parts]))
-        return FetchedRecords(self._factory, raw, shared, sum([part.size for part in parts]))
+        return FetchedRecords(self._factory, raw, sum([part.size for part in parts]))
 
     def positions(self) -> list[Position]:
         return [record.offset for record in self._raw]
@@ -165,4 +152,6 @@ class FetchedRecords(LazyRecords):
         return [record.key for record in self._raw]
 
     def shared_attributes(self) -> Mapping[str, Any] | None:
+        if self._shared is None:
+            self._shared = self._factory.shared_attributes(self._raw)
         return self._shared

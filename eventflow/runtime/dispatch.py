@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Dispatcher(Generic[T]):
@@ -170,16 +171,24 @@ class Dispatcher(Generic[T]):
             _wake_one(self._quiet)
 
 
-class Line(Generic[T]):
-    """What a Dispatcher with one worker and one key for everything does, at a fraction of the cost: runs ``run(item)``
-    for every pushed item on one task, strictly one after the other.
+class Line(Generic[T, R]):
+    """What a Dispatcher with one worker and one key for everything does, at a fraction of the cost: runs every pushed
+    item on one task, strictly one after the other.
 
-    An item that is to run again holds up those behind it. The rest is as with a Dispatcher, but the caller bounds what
-    it pushes.
+    ``start(item)`` runs it, and ``finish(item, result)`` says what is left to do: mostly nothing, so that an item costs
+    no more than its run; or something that returns what a Dispatcher's ``run`` does. An item that is to run again holds
+    up those behind it. The rest is as with a Dispatcher, but the caller bounds what it pushes.
     """
 
-    def __init__(self, run: Callable[[T], Awaitable[float | None]], *, tasks: TaskGroup) -> None:
-        self._run = run
+    def __init__(
+        self,
+        start: Callable[[T], Awaitable[R]],
+        finish: Callable[[T, R], Awaitable[float | None] | None],
+        *,
+        tasks: TaskGroup,
+    ) -> None:
+        self._start = start
+        self._finish = finish
         self._items: deque[T] = deque()
         self._busy = False
         self._abandoned = False
@@ -205,14 +214,16 @@ class Line(Generic[T]):
             await _wait_in(self._quiet)
 
     async def _work(self) -> None:
-        run, items = self._run, self._items
+        start, finish, items = self._start, self._finish, self._items
         while True:
             self._busy = True
             try:
                 while items:
                     item = items.popleft()
-                    while (pause := await run(item)) is not None and await self._sleep(pause):
-                        continue
+                    while (rest := finish(item, await start(item))) is not None:
+                        pause = await rest
+                        if pause is None or not await self._sleep(pause):
+                            break
             finally:
                 self._busy = False
             while self._quiet and not items:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from asyncio import CancelledError, current_task
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, copy_context
@@ -42,6 +43,10 @@ _log = logging.getLogger(__name__)
 current_context: Final[ContextVar[Context | None]] = ContextVar("eventflow_current_context", default=None)
 """The context of the invocation that runs here; log records take their request id from it."""
 
+if sys.version_info >= (3, 12):
+    _task_of = asyncio.current_task
+else:
+    _task_of = vars(asyncio.tasks)["_current_tasks"].get  # which current_task asks, in Python until then
 _NOTHING: Final = Succeeded(None)
 """What most asynchronous and polled handlers return: one outcome serves them all."""
 
@@ -185,7 +190,7 @@ class Entry:
         started = loop.time()
         deadline = started + invoker.timeout_seconds
         context = Context(invoker.environment, deadline, request_id, caller)
-        task = current_task(loop)
+        task = _task_of(loop)
         assert task is not None
         cancelled = task.cancelling()
         deadlines.running[context] = (deadline, task)

@@ -18,12 +18,12 @@ from eventflow.runtime.failure_log import log_failure
 from eventflow.runtime.streams.failure_records import BatchSpan, GivenUp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Iterable
 
     from anyio.abc import TaskGroup, TaskStatus
 
     from eventflow.model.json import JsonObject
-    from eventflow.model.outcome import FunctionError
+    from eventflow.model.outcome import FunctionError, Outcome
     from eventflow.model.records import Assignment, Position, StreamRecord
     from eventflow.runtime.streams.giving_up import GivingUp
     from eventflow.runtime.streams.mapping_run import MappingRun
@@ -101,31 +101,46 @@ class RecordLanes:
         """No record comes any more."""
         self._closed.set()
 
-    def _start(self, tasks: TaskGroup) -> Line[StreamRecord] | Dispatcher[StreamRecord]:
+    def _start(self, tasks: TaskGroup) -> Line[StreamRecord, Outcome | None] | Dispatcher[StreamRecord]:
         if self._workers == 1:
-            return Line(self._handle, tasks=tasks)
+            return Line(self._attempt, self._finish, tasks=tasks)
         return Dispatcher(self._handle, workers=self._workers, capacity=self._capacity, tasks=tasks)
 
     async def _handle(self, record: StreamRecord) -> float | None:
         """One attempt. ``None`` when the record is over with, or the seconds until its next attempt."""
-        permits, may_refuse = self._permits, self._ages or len(record.data or b"") >= WEIGHED_BYTES
+        rest = self._finish(record, await self._attempt(record))
+        return None if rest is None else await rest
+
+    def _attempt(self, record: StreamRecord) -> Awaitable[Outcome | None]:
+        """Invoke with a record; ``None`` comes of it if it was given up instead, or the partition stops."""
+        permits = self._permits
+        if (
+            permits.running >= permits.limit
+            or self._ages
+            or self._pauses.stopped
+            or len(record.data or b"") >= WEIGHED_BYTES
+        ):
+            return self._attempt_if_possible(record)
+        return self._invoke(record)
+
+    async def _attempt_if_possible(self, record: StreamRecord) -> Outcome | None:
         while not self._pauses.stopped:
-            if may_refuse and (condition := self._refused(record)):
+            if condition := self._refused(record):
                 await self._give_up(record, condition)
                 return None
-            if permits.running >= permits.limit:
-                await self._wait_for_permit(record)
-                continue
-            outcome = await self._invoke(record)
-            if isinstance(outcome, Succeeded):
-                if self._failures:
-                    self._failures.pop(record.position, None)
-                self._progress.done(record)
-                return None
-            if not isinstance(outcome, Throttled):
-                return await self._failed(record, outcome)
-            await self._pauses.sleep(stream_backoff(1, jitter=self._run.random()))
+            if self._permits.running < self._permits.limit:
+                return await self._invoke(record)
+            await self._wait_for_permit(record)
         return None
+
+    def _finish(self, record: StreamRecord, outcome: Outcome | None) -> Awaitable[float | None] | None:
+        """What is left to do after an attempt."""
+        if isinstance(outcome, Succeeded):
+            if self._failures:
+                self._failures.pop(record.position, None)
+            self._progress.done(record)
+            return None
+        return None if outcome is None else self._failed(record, outcome)
 
     def _refused(self, record: StreamRecord) -> Condition | None:
         """Why a record is given up instead of being invoked."""
@@ -141,8 +156,11 @@ class RecordLanes:
         with self._pauses.interruptible(patience):
             await self._permits.available()
 
-    async def _failed(self, record: StreamRecord, error: FunctionError) -> float | None:
+    async def _failed(self, record: StreamRecord, error: FunctionError | Throttled) -> float | None:
+        """The seconds until the next attempt, if there is one. Being throttled uses up none."""
         run = self._run
+        if isinstance(error, Throttled):
+            return stream_backoff(1, jitter=run.random())
         attempts = self._failures[record.position] = self._failures.get(record.position, 0) + 1
         if run.limits.exhausted(attempts):
             self._log(record, error, attempts, "is given up")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 import anyio
 
@@ -63,6 +64,15 @@ async def test_abandoning_an_empty_dispatcher_leaves_it_quiet() -> None:
         assert dispatcher.held == 0
 
 
+def again(item: str, pause: float | None) -> Awaitable[float | None] | None:
+    """After a run that says itself when to run again."""
+
+    async def rest() -> float | None:
+        return pause
+
+    return None if pause is None else rest()
+
+
 async def test_a_paused_item_holds_up_the_whole_line() -> None:
     finished: list[tuple[str, float]] = []
 
@@ -74,7 +84,7 @@ async def test_a_paused_item_holds_up_the_whole_line() -> None:
         return None
 
     async with anyio.create_task_group() as tasks:
-        line = Line(run, tasks=tasks)
+        line = Line(run, again, tasks=tasks)
         line.push(["first", "slow"])
         await anyio.sleep(2)
         line.push(["last"])
@@ -96,7 +106,7 @@ async def test_an_abandoned_line_finishes_what_runs_and_no_more() -> None:
         return 1.0
 
     async with anyio.create_task_group() as tasks:
-        line = Line(run, tasks=tasks)
+        line = Line(run, again, tasks=tasks)
         line.push(["runs", "behind"])
         await anyio.sleep(1)
         line.abandon()
@@ -118,7 +128,7 @@ async def test_an_abandoned_line_does_not_wait_for_what_is_paused() -> None:
         return 60.0
 
     async with anyio.create_task_group() as tasks:
-        line = Line(run, tasks=tasks)
+        line = Line(run, again, tasks=tasks)
         line.push(["paused", "behind"])
         await anyio.sleep(1)
         line.abandon()
@@ -141,7 +151,7 @@ async def test_a_line_survives_an_item_that_cancels_its_task() -> None:
         ran.append(item)
 
     async with anyio.create_task_group() as tasks:
-        line = Line[str](run, tasks=tasks)
+        line = Line[str, None](run, again, tasks=tasks)
         line.push(["suicidal", "next"])
         await line.quiet()
         assert ran == ["next"]

@@ -39,7 +39,7 @@ class Flow:
     def push(self, *offsets: int, size: int = 10, end: int = 100) -> None:
         milliseconds = int(self.clock.time() * 1000) - 5_000
         records = [_record(offset, milliseconds, size) for offset in offsets]
-        self.buffer.push([FetchedRecords.of(RECORDS, list(records))], end=end)
+        self.buffer.push([FetchedRecords(RECORDS, list(records))], end=end)
 
     async def read(self, maximum: int = 1_000, *, wait_seconds: float = 0) -> StreamRead:
         return await self.buffer.read(max_records=maximum, wait_seconds=wait_seconds)

@@ -38,14 +38,14 @@ def pair(draw: st.DrawFn) -> tuple[Any, ...]:
 def cut(draw: st.DrawFn, raw: list[Any]) -> list[FetchedRecords]:
     """The same in parts, as they come from different batches of Kafka's, of which some were read in two goes."""
     at, within = draw(st.integers(0, len(raw))), draw(st.integers(0, len(raw)))
-    parts = [FetchedRecords.of(ORDERS, raw[:at]), FetchedRecords.of(ORDERS, raw[at:])]
+    parts = [FetchedRecords(ORDERS, raw[:at]), FetchedRecords(ORDERS, raw[at:])]
     return [piece for part in parts for piece in (part[:within], part[within:]) if piece]
 
 
 @given(fetched(), st.data())
 def test_lazy_records_are_those_that_would_be_made_at_once(raw: list[Any], data: st.DataObject) -> None:
     made = ORDERS.make(raw)
-    parts: Sequence[Sequence[StreamRecord]] = data.draw(cut(raw)) or [FetchedRecords.of(ORDERS, [])]
+    parts: Sequence[Sequence[StreamRecord]] = data.draw(cut(raw)) or [FetchedRecords(ORDERS, [])]
     lazy = joined(parts)
     assert isinstance(lazy, FetchedRecords)
     assert len(lazy) == len(made)
@@ -60,7 +60,7 @@ def test_lazy_records_are_those_that_would_be_made_at_once(raw: list[Any], data:
 
 def test_records_of_different_kinds_are_joined_one_by_one() -> None:
     raw: Any = ConsumerRecord("orders", 3, 7, 1_700_000_000_123, 0, b"k", b"v", None, 1, 1, ())
-    lazy = FetchedRecords.of(ORDERS, [raw])
+    lazy = FetchedRecords(ORDERS, [raw])
     assert joined([lazy, [lazy[0]]]) == [lazy[0], lazy[0]]
 
 
@@ -68,7 +68,7 @@ def test_attributes_are_shared_where_there_are_no_headers() -> None:
     raw: list[Any] = [
         ConsumerRecord("orders", 3, offset, 1_700_000_000_123, 0, b"k", b"v", None, 1, 1, ()) for offset in range(4)
     ]
-    lazy = FetchedRecords.of(ORDERS, raw)
+    lazy = FetchedRecords(ORDERS, raw)
     shared = shared_attributes(lazy)
     assert shared is not None
     assert shared is shared_attributes(lazy[1:3])
