@@ -125,9 +125,10 @@ class PartitionBuffer:
         if self.paused and self._waiting <= self._resume_at:
             self.paused = False
             self._resume(self.partition)
-        caught_up = int(taken[-1].position) + 1 >= self._end
         self._recovered = False
-        behind_seconds = 0.0 if caught_up else max(0.0, self._clock.time() - taken[-1].timestamp)
+        last = taken[-1]
+        caught_up = int(last.position) + 1 >= self._end
+        behind_seconds = 0.0 if caught_up else max(0.0, self._clock.time() - last.timestamp)
         return StreamRead(taken, behind_seconds=behind_seconds, size=taken.size)
 
     def _next(self, maximum: int) -> FetchedRecords:
@@ -140,4 +141,4 @@ class PartitionBuffer:
         if not taken:
             first, parts[0] = parts[0][:maximum], parts[0][maximum:]
             return first
-        return taken[0].joined(taken[1:]) if len(taken) > 1 else taken[0]
+        return taken[0].joined(taken[1:])

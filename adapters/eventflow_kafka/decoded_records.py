@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.consumer.fetcher import FetchResult
 
+from eventflow.model.columns import total_bytes
 from eventflow_kafka.records import FetchedRecords, RecordFactory
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Decoder:
             raw = [record for record in raw if record.offset >= batch.start]
         if len(raw) < FEW:
             return raw
-        size = sum([len(record.value) for record in raw if record.value])  # now, while they are at hand
+        size = total_bytes([record.value for record in raw])  # now, while they are at hand
         return FetchedRecords(self._factory(partition), raw, size)
 
     def _factory(self, partition: TopicPartition) -> RecordFactory:

@@ -13,7 +13,7 @@ from eventflow.model.lazy_records import LazyRecords
 from eventflow.model.records import StreamRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from eventflow.model.records import Position
 
@@ -40,7 +40,11 @@ def values(records: Sequence[StreamRecord]) -> list[bytes | None]:
 
 def value_bytes(records: Sequence[StreamRecord]) -> int:
     """The size of their data."""
-    return sum(map(len, filter(None, values(records))))
+    return total_bytes(values(records))
+
+
+def total_bytes(data: Iterable[bytes | None]) -> int:
+    return sum(map(len, filter(None, data)))
 
 
 def key_bytes(records: Sequence[StreamRecord]) -> int:

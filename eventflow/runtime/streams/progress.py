@@ -104,39 +104,32 @@ class Progress:
         if len(self._finished) == 1:
             self._loop.call_soon(self._count)
 
-    def _count(self) -> None:
-        finished, watermark = self._finished, self._watermark
-        if not finished:
-            return
-        self._finished = []
-        self._bytes -= value_bytes(finished)
-        one = len(finished) == 1
-        moved = watermark.done(finished[0].position) if one else watermark.done_together(positions(finished))
-        if moved is not None:
-            self.position = moved
-            if not self._dirty or not watermark.running:
-                self._tell()
-        elif self._tells_pending and not self._dirty:
-            self._tell()
-        if self._reader_waits:
-            self._look_for_room()
-
     def settle(self, records: Sequence[StreamRecord], *, state: str | None = None) -> None:
         """A batch is done, and ``state`` goes with it; they are committed as soon as a commit may be."""
-        self._bytes -= value_bytes(records)
-        moved = self._watermark.done_together(positions(records))
-        if moved is not None:
-            self.position = moved
-        if moved is not None or self._tells_pending:
-            self._tell()
-        if self._reader_waits:
-            self._look_for_room()
+        self._note(records)
         if state != self.state:
             self.state = state
             self._dirty = self.position is not None
             self._changed.set()
         if self._dirty:
             self._hurry.set()
+
+    def _count(self) -> None:
+        if self._finished:
+            finished, self._finished = self._finished, []
+            self._note(finished)
+
+    def _note(self, records: Sequence[StreamRecord]) -> None:
+        """These are done."""
+        self._bytes -= value_bytes(records)
+        done = positions(records)
+        moved = self._watermark.done(done[0]) if len(done) == 1 else self._watermark.done_together(done)
+        if moved is not None:
+            self.position = moved
+        if moved is not None or self._tells_pending:
+            self._tell()
+        if self._reader_waits:
+            self._look_for_room()
 
     def _tell(self) -> None:
         """There is something to commit, and no reason to wait if nothing is outstanding."""

@@ -31,15 +31,7 @@ def batch(
     *values: bytes | None, first: int = 0, producer_id: int = -1, key: bytes = b"key", gzip: bool = False
 ) -> bytes:
     """Of records with offsets from ``first`` on."""
-    builder = DefaultRecordBatchBuilder(
-        magic=2,
-        compression_type=int(gzip),
-        is_transactional=producer_id >= 0,
-        producer_id=producer_id,
-        producer_epoch=0,
-        base_sequence=0,
-        batch_size=1 << 16,
-    )
+    builder = _builder(gzip=gzip, producer_id=producer_id)
     for number, value in enumerate(values):
         builder.append(number, 1_700_000_000_000 + number, key, value, [])
     return _at(first, builder.build())
@@ -53,6 +45,18 @@ def abort(*, first: int, producer_id: int) -> bytes:
     return bytes(data)
 
 
+def _builder(*, gzip: bool = False, producer_id: int = -1) -> DefaultRecordBatchBuilder:
+    return DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=int(gzip),
+        is_transactional=producer_id >= 0,
+        producer_id=producer_id,
+        producer_epoch=0,
+        base_sequence=0,
+        batch_size=1 << 16,
+    )
+
+
 def _at(offset: int, built: bytearray) -> bytes:
     """With the offset that a broker gives it."""
     return offset.to_bytes(8, "big") + bytes(built)[8:]
@@ -60,15 +64,7 @@ def _at(offset: int, built: bytearray) -> bytes:
 
 def with_headers() -> bytes:
     """A record with headers, one without anything but a value, and a tombstone."""
-    builder = DefaultRecordBatchBuilder(
-        magic=2,
-        compression_type=0,
-        is_transactional=0,
-        producer_id=-1,
-        producer_epoch=-1,
-        base_sequence=-1,
-        batch_size=1 << 16,
-    )
+    builder = _builder()
     builder.append(0, 1_700_000_000_123, b"key", b"value", [("trace", b"\xff"), ("none", None)])
     builder.append(1, 1_700_000_000_124, None, b"bare", [])
     builder.append(2, 1_700_000_000_125, b"key", None, [])
