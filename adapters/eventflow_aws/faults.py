@@ -89,6 +89,14 @@ NOT_ALLOWED: Final = frozenset(
     }
 )
 DENIED: Final = EXPIRED | NOT_ACCEPTED | KEY_DENIED | NOT_SIGNED_UP | NOT_ALLOWED
+THERE_ALREADY: Final = frozenset(
+    {
+        "BucketAlreadyOwnedByYou",
+        "ConflictException",
+        "ResourceAlreadyExistsException",
+        "ResourceInUseException",
+    }
+)
 REFUSED: Final = frozenset(
     {
         "BatchRequestTooLong",
@@ -159,6 +167,18 @@ def translated(resource: str, action: str, *, sends: bool = False) -> Iterator[N
         raise UnavailableError(resource, f"{action}: {_sentence(exc) or 'no answer in time'}") from exc
     except BotoCoreError as exc:
         raise AdapterError(resource, f"{action}: {_sentence(exc)}") from exc
+
+
+@contextmanager
+def creating(resource: str, action: str) -> Iterator[None]:
+    """Like :func:`translated`, for a creation of what was not there a moment ago. That it is there now is no error:
+    somebody else was faster, or the answer was lost and botocore asked again."""
+    with translated(resource, action):
+        try:
+            yield
+        except ClientError as exc:
+            if error_code(exc) not in THERE_ALREADY:
+                raise
 
 
 def translate(exc: ClientError, resource: str, action: str, *, sends: bool = False) -> AdapterError:

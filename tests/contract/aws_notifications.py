@@ -11,7 +11,7 @@ import anyio
 
 from eventflow.model.destinations import Service
 from eventflow.policy.schedules import Schedule, parse_schedule
-from tests.contract.aws_servers import REGION, clients_of
+from tests.contract.aws_servers import REGION, clients_of, create_bus
 from tests.contract.embedded import WallClock
 
 if TYPE_CHECKING:
@@ -74,11 +74,7 @@ async def make_topic(adapter: AwsAdapter, name: str, queue_arn: str, *, raw: boo
 
 async def make_bus(adapter: AwsAdapter, name: str, queue_arn: str) -> None:
     """A bus with a rule that sends everything to a queue."""
-    events = await clients_of(adapter).events()
-    await events.create_event_bus(Name=name)
-    rule = f"{name}-rule"
-    await events.put_rule(Name=rule, EventBusName=name, EventPattern=EVERYTHING)
-    await events.put_targets(Rule=rule, EventBusName=name, Targets=[{"Id": "queue", "Arn": queue_arn}])
+    await create_bus(clients_of(adapter), name, queue_arn, pattern=EVERYTHING)
 
 
 async def make_connected(adapter: AwsAdapter, service: Service, queue: str) -> str:

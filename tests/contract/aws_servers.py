@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import pytest
@@ -18,7 +18,7 @@ REGION: Final = "us-east-1"
 
 @asynccontextmanager
 async def aws_adapter(
-    endpoint_url: str, *, resources: Mapping[str, str] | None = None, **options: Any
+    endpoint_url: str, *, resources: Mapping[str, str] | None = None, region: str = REGION, **options: Any
 ) -> AsyncIterator[AwsAdapter]:
     """An adapter, entered, that talks to one server and to nothing else. ``options`` are those of its table."""
     with pytest.MonkeyPatch.context() as patch:
@@ -31,7 +31,7 @@ async def aws_adapter(
             options={"endpoint_url": endpoint_url, **options},
             resources=resources or {},
             clock=WallClock(),
-            region=REGION,
+            region=region,
             region_is_default=False,
         )
         async with AwsAdapter(settings) as adapter:
@@ -41,3 +41,12 @@ async def aws_adapter(
 def clients_of(adapter: AwsAdapter) -> Clients:
     """The adapter's own clients, to make resources with."""
     return adapter._opened.clients
+
+
+async def create_bus(clients: Clients, name: str, queue_arn: str, *, pattern: str) -> None:
+    """A bus with a rule that sends to a queue what fits the pattern."""
+    events = await clients.events()
+    with suppress(events.exceptions.ResourceAlreadyExistsException):  # the answer was late: botocore asked again
+        await events.create_event_bus(Name=name)
+    await events.put_rule(Name="all", EventBusName=name, EventPattern=pattern)
+    await events.put_targets(Rule="all", EventBusName=name, Targets=[{"Id": "queue", "Arn": queue_arn}])

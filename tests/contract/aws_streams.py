@@ -6,7 +6,7 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
@@ -68,6 +68,8 @@ class Processes:
                 try:
                     await kinesis.create_stream(StreamName=name, ShardCount=shards)
                     break
+                except kinesis.exceptions.ResourceInUseException:  # the answer was late: botocore asked again
+                    break
                 except kinesis.exceptions.LimitExceededException:  # it makes five at a time, for everybody
                     await anyio.sleep(0.2)
         self._streams.append(name)
@@ -124,13 +126,15 @@ async def until_active(clients: Clients, name: str) -> None:
 
 async def create_table(clients: Clients, view_type: StreamViewType = StreamViewType.NEW_AND_OLD_IMAGES) -> str:
     name = f"table-{uuid4().hex}"
-    await (await clients.dynamodb()).create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": view_type.value},
-    )
+    dynamodb = await clients.dynamodb()
+    with suppress(dynamodb.exceptions.ResourceInUseException):  # the answer was late: botocore asked again
+        await dynamodb.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": view_type.value},
+        )
     return name
 
 

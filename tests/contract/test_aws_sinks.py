@@ -27,7 +27,7 @@ from eventflow.testing.sink_cases import SINK_CASES, SinkCase
 from eventflow.triggers.function import function
 from eventflow_aws import AwsAdapter
 from eventflow_aws.clients import Clients
-from tests.contract.aws_servers import aws_adapter, clients_of
+from tests.contract.aws_servers import aws_adapter, clients_of, create_bus
 from tests.contract.embedded import WallClock, skip_if_unable
 from tests.servers.server import Server
 
@@ -121,11 +121,7 @@ def attribute_value(attribute: dict[str, str]) -> str | int | bytes:
 async def bus(clients: Clients) -> tuple[str, Inbox]:
     name = f"sinks-{uuid4().hex}"
     sqs, url, queue_arn = await queue(clients, name)
-    events = await clients.events()
-    await events.create_event_bus(Name=name)
-    pattern = json.dumps({"source": ["contract.cases"]})
-    await events.put_rule(Name="all", EventBusName=name, EventPattern=pattern)
-    await events.put_targets(Rule="all", EventBusName=name, Targets=[{"Id": "inbox", "Arn": queue_arn}])
+    await create_bus(clients, name, queue_arn, pattern=json.dumps({"source": ["contract.cases"]}))
     return name, QueueInbox(sqs, url, lambda event: Arrival(body=json.dumps(event["detail"]).encode()))
 
 

@@ -16,6 +16,8 @@ VERSION: Final = f"{RELEASE} with kinesis-local {kinesis.VERSION}"
 LAUNCH: Final = Path(__file__).with_name("localstack_launch.py")
 CONSTRAINTS: Final = Path(__file__).with_name("localstack_constraints.txt")
 """What it was tried with: its own requirements name no versions, and newer ones do not start."""
+SERVICES: Final = "events,kinesis,lambda,s3,sns,sqs,sts"
+"""All that tests use, loaded at the start: one that its first request loads may answer too late, and be asked again."""
 
 
 def install(directory: Path, /) -> None:
@@ -42,6 +44,8 @@ def start(directory: Path, scratch: Path, /, *, port: int) -> Started:
         "OVERRIDE_IN_DOCKER": "0",
         "DNS_ADDRESS": "0",
         "DISABLE_EVENTS": "1",
+        "EAGER_SERVICE_LOADING": "1",
+        "SERVICES": SERVICES,
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "KINESIS_MOCK_VERSION": kinesis.VERSION,
         "NODE_OPTIONS": f"--require {kinesis.LOOPBACK}",

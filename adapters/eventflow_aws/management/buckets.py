@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eventflow.errors import ResourceNotFoundError
 from eventflow.model.subscriptions import BucketNotification
 from eventflow.ports import ProvisionAction, ProvisionStep
-from eventflow_aws.faults import translated
+from eventflow_aws.faults import creating, translated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ async def make_bucket(run: Provisioning, resource: str) -> ProvisionStep:
             location: Any = (
                 {} if region == DEFAULT_REGION else {"CreateBucketConfiguration": {"LocationConstraint": region}}
             )
-            with translated(resource, "s3:CreateBucket"):
+            with creating(resource, "s3:CreateBucket"):
                 await s3.create_bucket(Bucket=name, **location)
     return ProvisionStep(resource=resource, action=ProvisionAction.CREATE, detail=name)
 

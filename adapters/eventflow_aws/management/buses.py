@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from eventflow.errors import AdapterError, ResourceNotFoundError
 from eventflow.model.subscriptions import BusRule, ScheduleRule
 from eventflow.ports import ProvisionAction, ProvisionStep
-from eventflow_aws.faults import error_code, translate, translated
+from eventflow_aws.faults import creating, error_code, translate, translated
 from eventflow_aws.management.queues import permit_senders
 from eventflow_aws.names import Arn
 from eventflow_aws.notifications.schedule_names import schedule_name
@@ -52,7 +52,7 @@ async def make_bus(run: Provisioning, resource: str) -> ProvisionStep:
         return ProvisionStep(resource=resource, action=ProvisionAction.EXISTS, detail=name)
     except ResourceNotFoundError:
         if not run.dry_run:
-            with translated(resource, "events:CreateEventBus"):
+            with creating(resource, "events:CreateEventBus"):
                 await events.create_event_bus(Name=name)
     return ProvisionStep(resource=resource, action=ProvisionAction.CREATE, detail=name)
 
@@ -152,7 +152,7 @@ async def _schedule(run: Provisioning, queue: str, name: str, schedule: Schedule
         if error_code(exc) != "ResourceNotFoundException":
             raise translate(exc, resource, "scheduler:GetSchedule") from exc
         if not run.dry_run:
-            with translated(resource, "scheduler:CreateSchedule"):
+            with creating(resource, "scheduler:CreateSchedule"):
                 await scheduler.create_schedule(Name=name, **wanted)
         return ProvisionStep(resource=resource, action=ProvisionAction.CREATE, detail=detail)
     target = {key: before.get("Target", {}).get(key) for key in wanted["Target"]}

@@ -93,7 +93,7 @@ MAKE_RULE: Final = ("events:DescribeRule", "events:ListTargetsByRule", "events:P
 CHECK_RULES: Final = ("events:ListRuleNamesByTarget",)
 MAKE_BUCKET: Final = ("s3:CreateBucket", "s3:ListBucket")
 NOTIFY_BUCKET: Final = ("s3:GetBucketNotification", "s3:PutBucketNotification")
-MAKE_STREAM: Final = ("kinesis:CreateStream", "kinesis:DescribeStreamSummary")
+MAKE_STREAM: Final = ("kinesis:CreateStream", "kinesis:DescribeStream", "kinesis:DescribeStreamSummary")
 MAKE_TABLE: Final = ("dynamodb:CreateTable", "dynamodb:DescribeTable", "dynamodb:UpdateTable")
 MAKE_SCHEDULE: Final = ("scheduler:CreateSchedule", "scheduler:GetSchedule", "scheduler:UpdateSchedule")
 

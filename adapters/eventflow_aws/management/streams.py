@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eventflow.errors import ResourceNotFoundError
 from eventflow.model.mapping import StreamViewType
 from eventflow.ports import ProvisionAction, ProvisionStep
-from eventflow_aws.faults import translated
+from eventflow_aws.faults import creating, translated
 
 if TYPE_CHECKING:
     from eventflow.model.subscriptions import StreamSubscription
@@ -27,8 +27,9 @@ async def make_stream(run: Provisioning, name: str) -> ProvisionStep:
         return ProvisionStep(resource=resource, action=ProvisionAction.EXISTS, detail=physical)
     except ResourceNotFoundError:
         if not run.dry_run:
-            with translated(resource, "kinesis:CreateStream"):
+            with creating(resource, "kinesis:CreateStream"):
                 await kinesis.create_stream(StreamName=physical, StreamModeDetails={"StreamMode": "ON_DEMAND"})
+            with translated(resource, "kinesis:DescribeStream"):
                 await kinesis.get_waiter("stream_exists").wait(StreamName=physical, WaiterConfig={"Delay": 1})
     return ProvisionStep(resource=resource, action=ProvisionAction.CREATE, detail=f"{physical}, on demand")
 
@@ -78,7 +79,7 @@ async def make_lease_table(run: Provisioning) -> ProvisionStep:
 async def _create_table(run: Provisioning, resource: str, name: str, keys: dict[str, str], **settings: Any) -> None:
     dynamodb = await run.env.clients.dynamodb()
     schema: Any = [{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()]
-    with translated(resource, "dynamodb:CreateTable"):
+    with creating(resource, "dynamodb:CreateTable"):
         await dynamodb.create_table(
             TableName=name,
             KeySchema=schema,
@@ -86,4 +87,5 @@ async def _create_table(run: Provisioning, resource: str, name: str, keys: dict[
             BillingMode="PAY_PER_REQUEST",
             **settings,
         )
+    with translated(resource, "dynamodb:DescribeTable"):
         await dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
