@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from eventflow.model.suggestions import did_you_mean
 
 
 class NamedCommands(click.Group):
@@ -21,12 +18,7 @@ class NamedCommands(click.Group):
         except click.UsageError as exc:
             if args[0].startswith("-"):  # an option, which says so itself
                 raise
-            message = f"there is no command {args[0]!r}; {_what_there_is(args[0], self.list_commands(ctx))}"
+            known = self.list_commands(ctx)
+            hint = did_you_mean(args[0], known) or f"known: {', '.join(known)}"
+            message = f"there is no command {args[0]!r}; {hint}"
             raise click.UsageError(message, ctx) from exc
-
-
-def _what_there_is(name: str, known: Sequence[str]) -> str:
-    from difflib import get_close_matches  # only mistakes need it
-
-    close = get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"

@@ -14,6 +14,7 @@ from eventflow.model.destinations import Service
 from eventflow.model.invocation import InvocationType
 from eventflow.model.mapping import StreamMapping
 from eventflow.model.permissions import AuthType, is_service
+from eventflow.model.suggestions import ask_for
 from eventflow.policy.permissions import account_of, names
 
 if TYPE_CHECKING:
@@ -325,7 +326,7 @@ def _misspelt(plan: Plan) -> Iterator[Found]:
         if close and resource.partition(":")[0] == close[0].partition(":")[0]:
             where = f"environments.{plan.environment.name}.{table}"
             message = f"{resource} is nothing that this app names"
-            yield where, message, f"did you mean {close[0]}? If not, name that one there, too"
+            yield where, message, f"{ask_for(close)} If not, name that one there, too"
 
 
 RULES: Final = (

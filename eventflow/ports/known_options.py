@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from eventflow.model.suggestions import did_you_mean
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -30,7 +32,6 @@ ENVIRONMENT_KEYS: Final = (
 
 def known_options(key: str, own: Collection[str]) -> str:
     """The hint to ``key``: the adapter's ``own`` options, and which of them or of the environment's was meant."""
-    from difflib import get_close_matches  # only mistakes need it
-
-    close = get_close_matches(key, [*own, *ENVIRONMENT_KEYS], n=1)
-    return f"known: {', '.join(own)}" + (f"; did you mean {close[0]}?" if close else "")
+    known = f"known: {', '.join(own)}"
+    meant = did_you_mean(key, [*own, *ENVIRONMENT_KEYS])
+    return f"{known}; {meant}" if meant else known

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from eventflow.app import App
 from eventflow.errors import ConfigurationError, Problem, TargetError
+from eventflow.model.suggestions import ask_for, did_you_mean
 from eventflow.run.user_errors import described, meant_option, place_of, with_user_frames
 from eventflow.triggers._marks import marks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from types import ModuleType
 
+_OFFERED: Final = 3
 SYNTAX: Final = "use module, module:attribute or path/to/file.py[:attribute]"
 
 
@@ -84,7 +86,7 @@ def _file(text: str, path: Path) -> Path:
     if path.is_dir():
         _refuse(text, f"{path} is a directory", "name a file in it, like " + str(path / "app.py"))
     if not path.is_file():
-        _refuse(text, f"there is no file {path}", _did_you_mean(_similar_files(path.stem, path.parent)))
+        _refuse(text, f"there is no file {path}", ask_for(_similar_files(path.stem, path.parent)))
     return path.resolve()
 
 
@@ -136,8 +138,8 @@ def _origin(module: ModuleType) -> Path | None:
 def _refuse_missing(target: Target, exc: ModuleNotFoundError, app_dir: Path) -> NoReturn:
     parent, _, name = target.module.rpartition(".")
     if parent and exc.name == target.module and hasattr(sys.modules.get(parent), name):
-        _refuse(target.text, f"there is no module {target.module!r}", f"did you mean {parent}:{name}?")
-    similar = _did_you_mean(_similar_files(name, app_dir))
+        _refuse(target.text, f"there is no module {target.module!r}", ask_for([f"{parent}:{name}"]))
+    similar = ask_for(_similar_files(name, app_dir))
     hint = similar or f"modules are looked for in {app_dir.resolve()} first; --app-dir names another directory"
     _refuse(target.text, f"there is no module {exc.name!r}", hint)
 
@@ -147,12 +149,8 @@ def _similar_files(name: str, directory: Path) -> list[str]:
     files = [path for pattern in ("*.py", "*/*.py") for path in sorted(directory.glob(pattern))]
     files = [path for path in files if not path.relative_to(directory).parts[0].startswith(".")]
     names = {path.stem for path in files}
-    wanted = [name] if name in names else get_close_matches(name, names, n=3)
-    return [str(path) for stem in wanted for path in files if path.stem == stem]
-
-
-def _did_you_mean(names: Sequence[str]) -> str | None:
-    return f"did you mean {' or '.join(names[:3])}?" if names else None
+    wanted = [name] if name in names else get_close_matches(name, names, n=_OFFERED)
+    return [str(path) for stem in wanted for path in files if path.stem == stem][:_OFFERED]
 
 
 def _refuse_broken(target: Target, what: str, exc: BaseException) -> NoReturn:
@@ -169,7 +167,9 @@ def _app_of_module(text: str, module: ModuleType) -> App:
         return app
     apps = _names(module, lambda value: isinstance(value, App))
     if apps:  # an app of the functions alone would lack what that one says: its lifespan, its middleware
-        _refuse(text, "has no `app`, but an App of another name", _did_you_mean([f"{text}:{name}" for name in apps]))
+        _refuse(
+            text, "has no `app`, but an App of another name", ask_for([f"{text}:{name}" for name in apps[:_OFFERED]])
+        )
     if not _names(module, _is_marked):
         _refuse(text, "has no function with an eventflow decorator", "mark functions with @function or @on_...")
     return App.from_module(module)
@@ -192,8 +192,8 @@ def _offers(attribute: str, module: ModuleType) -> str:
         [f"functions with decorators, which run when no attribute is named: {', '.join(marked)}"] if marked else []
     )
     callables = _names(module, lambda value: inspect.isfunction(value) and value.__module__ == module.__name__)
-    close = get_close_matches(attribute, [*apps, *callables], n=1)
-    offers += [f"did you mean {close[0]}?"] if close else []
+    meant = did_you_mean(attribute, [*apps, *callables])
+    offers += [meant] if meant else []
     return "; ".join(offers) or "it has neither an App nor functions with eventflow decorators"
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 import eventflow
+from eventflow.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,8 +59,7 @@ def meant_option(exc: BaseException) -> str | None:
     if called is None or frames[-1].tb_frame.f_globals.get(name, called) is not called:
         return None
     options = [each.name for each in signature(called).parameters.values() if each.kind is each.KEYWORD_ONLY]
-    close = get_close_matches(option, options, n=1)
-    return f"did you mean {close[0]}?" if close else f"options: {', '.join(sorted(options))}"
+    return did_you_mean(option, options) or f"options: {', '.join(sorted(options))}"
 
 
 def _frames(traceback: TracebackType | None) -> Iterator[TracebackType]:
