@@ -6,8 +6,10 @@ from __future__ import annotations
 import gc
 import warnings
 from collections.abc import Generator
+from functools import cache
 from typing import Any
 
+import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -15,6 +17,8 @@ from eventflow.testing.virtual_time import VirtualTimeLoop
 
 settings.register_profile("eventflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("eventflow")  # how long an example takes says how busy the machine is
+
+botocore.session.create_loader = cache(botocore.session.create_loader)  # hundreds of sessions read the same models
 
 pytest_plugins = ["tests.servers.fixtures"]
 
