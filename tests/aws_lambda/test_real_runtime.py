@@ -19,7 +19,6 @@ from tests.servers.installing import installation
 from tests.servers.lambda_runtime import FUNCTION_ARN, ROOT, invoke, start_function
 from tests.servers.process import free_port
 
-pytestmark = pytest.mark.timeout(180)
 EXAMPLES = ROOT / "examples"
 OWN = Path(__file__).with_name("runtime_app.py")
 

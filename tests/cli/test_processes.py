@@ -34,9 +34,10 @@ SHOP = """
         return {"hello": name}
 
     @on_http("GET /slow")
+    @function(timeout_seconds=900)
     async def slow(event):
         print("slow began")
-        await asyncio.sleep(60)
+        await asyncio.sleep(900)
 
     @on_sqs("orders")
     def expedite(order: str):
@@ -59,7 +60,7 @@ SHOP = """
 
 def eventflow(*arguments: str, input: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(_command(arguments), input=input, capture_output=True, text=True, timeout=50)
+    return subprocess.run(_command(arguments), input=input, capture_output=True, text=True, timeout=180)
 
 
 def _command(arguments: Sequence[str]) -> list[str]:
@@ -118,7 +119,7 @@ def shop(write: Write) -> Path:
 
 
 def get(address: str, path: str) -> Any:
-    with urllib.request.urlopen(address + path, timeout=30) as response:
+    with urllib.request.urlopen(address + path, timeout=60) as response:
         return json.load(response)
 
 
@@ -199,7 +200,7 @@ def test_the_invoke_api_is_closed_where_other_machines_reach_it(arguments: list[
         address = ready["address"].replace("0.0.0.0", "127.0.0.1")
         request = urllib.request.Request(address + "/2015-03-31/functions/greet/invocations", b'{"name": "Ada"}')
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 status = response.status
         except urllib.error.HTTPError as exc:
             status = exc.code
@@ -261,7 +262,7 @@ def test_serve_receives_what_another_terminal_sends() -> None:
 
 @pytest.mark.usefixtures("shop")
 def test_a_second_ctrl_c_does_not_wait_for_work_in_flight() -> None:
-    with started("serve", "shop", "--port", "0") as serving:
+    with started("serve", "shop", "--port", "0", "--timeout-graceful-shutdown", "900") as serving:
         host, port = serving.ready()["address"].removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as client:
             client.sendall(b"GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n")

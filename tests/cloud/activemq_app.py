@@ -7,7 +7,7 @@ import json
 import os
 from typing import Any
 
-from eventflow import ActiveMQEvent, ActiveMQMessage, App, on_mq, on_mq_batch, to_mq
+from eventflow import ActiveMQEvent, ActiveMQMessage, App, function, on_mq, on_mq_batch, to_mq
 
 _LEDGER = os.open(os.environ["LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
@@ -25,11 +25,12 @@ async def each(message: ActiveMQMessage[bytes]) -> None:
 
 
 @on_mq("work", engine="activemq")
+@function(timeout_seconds=840)
 async def stuck(message: ActiveMQMessage[bytes]) -> None:
     """Says that it began, and when it was stopped; it never ends by itself."""
     handled(message)
     try:
-        await asyncio.sleep(300)
+        await asyncio.sleep(840)
     except asyncio.CancelledError:
         os.write(_LEDGER, (json.dumps({"id": "cancelled", "pid": os.getpid()}) + "\n").encode())
         raise

@@ -10,6 +10,7 @@ import time
 from eventflow import App, KafkaEvent, KafkaRecord, on_kafka, on_kafka_batch
 
 _LEDGER = os.open(os.environ["LEDGER"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+_HANDLER_SECONDS = float(os.environ.get("HANDLER_SECONDS", "0.3"))
 _failed: set[str] = set()
 
 
@@ -28,7 +29,7 @@ async def each(record: KafkaRecord[bytes]) -> None:
 
 @on_kafka("work", parallelization_factor=4)
 async def slowly(record: KafkaRecord[bytes]) -> None:
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(_HANDLER_SECONDS)
     handled(record)
 
 

@@ -45,6 +45,10 @@ class Ledger:
             highest[entry["key"]] = max(highest[entry["key"]], entry["number"])
         return late
 
+    def last_process(self) -> int:
+        """Who handled something last."""
+        return int(self.entries()[-1]["pid"])
+
     def processes(self) -> set[int]:
         """Who handled anything."""
         return {entry["pid"] for entry in self.entries()}

@@ -52,4 +52,4 @@ def network_to(port: int) -> Iterator[Network]:
 
 
 def _wait(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run_coroutine_threadsafe(coroutine, loop).result(timeout=30)
+    asyncio.run_coroutine_threadsafe(coroutine, loop).result(timeout=60)

@@ -39,11 +39,11 @@ class Serving:
     def kill(self) -> None:
         """As the kernel would: no goodbye."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(timeout=60)
+        self.process.wait(timeout=PATIENCE_SECONDS)
 
     def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
         """One request; raises OSError or HTTPException if there is no answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
             connection.request(method, path, body=body, headers=named)
@@ -97,7 +97,7 @@ class Deployment:
             env=self._variables(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
 
@@ -118,7 +118,7 @@ class Deployment:
         finally:
             if process.poll() is None:
                 process.terminate()
-                process.wait(timeout=60)
+                process.wait(timeout=PATIENCE_SECONDS)
 
     def _variables(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "EVENTFLOW_"))}

@@ -15,7 +15,9 @@ from tests.cloud.script import Script
 from tests.cloud.serving import CREDENTIALS, Deployment, wait_until
 from tests.servers.server import Server
 
-FED_SECONDS = 120.0
+pytestmark = pytest.mark.timeout(600)  # the example has everything
+
+TOLD = ("unloaded d1", "delivery d2 has -3 pallets", "evacuating north", "north has 91", "INSERT")
 Endpoints = dict[str, str]
 
 
@@ -69,10 +71,9 @@ def test_the_warehouse_runs_unchanged(warehouse: Deployment, script: Script) -> 
                 found += script.received(queue)
             return all(arrived.values())
 
-        wait_until(everything_came, seconds=FED_SECONDS, what=lambda: f"{arrived}\n{serving.log.read_text()[-3000:]}")
+        wait_until(everything_came, what=lambda: f"{arrived}\n{serving.log.read_text()[-3000:]}")
         wait_until(
-            lambda: all(word in serving.log.read_text() for word in ("unloaded d1", "north has 91", "INSERT")),
-            seconds=FED_SECONDS,
+            lambda: all(words in serving.log.read_text() for words in TOLD),
             what=lambda: serving.log.read_text()[-3000:],
         )
         assert "pick" not in [record["requestPayload"].get("detail-type") for record in arrived["picked-inbox"]]
@@ -81,9 +82,7 @@ def test_the_warehouse_runs_unchanged(warehouse: Deployment, script: Script) -> 
     [unfiled] = arrived["unfiled"]
     assert unfiled["requestContext"]["condition"] == "RetriesExhausted"
     log = serving.log.read_text()
-    assert "evacuating north" in log
     assert "evacuating south" not in log
-    assert "delivery d2 has -3 pallets" in log
 
 
 def watch_destinations(script: Script) -> dict[str, str]:
@@ -136,7 +135,6 @@ def test_every_event_has_the_shape_that_aws_gives_it(endpoints: Endpoints, scrip
         script.put_item(name, id="5")
         wait_until(
             lambda: recorded().keys() == set(services),
-            seconds=FED_SECONDS,
             what=lambda: f"{recorded().keys()}\n{serving.log.read_text()[-3000:]}",
         )
     events = recorded()

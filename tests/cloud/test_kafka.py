@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from eventflow.errors import UnavailableError
 from eventflow.model.destinations import Destination, OutboundMessage, Service
 from tests.cloud.ledger import Ledger
 from tests.cloud.load import in_background, nothing_is_missing
-from tests.cloud.serving import Deployment, wait_until
+from tests.cloud.serving import PATIENCE_SECONDS, Deployment, wait_until
 from tests.contract.kafka_topics import administration, create_topic, kafka_adapter
 from tests.servers.running import PrivateServer
 from tests.servers.server import Server
@@ -22,8 +23,10 @@ KEYS = 40
 """Enough for every partition to get some."""
 
 
-def deployment(directory: Path, app: str, server: Server, *, partitions: int) -> tuple[Deployment, str]:
-    """An app on a topic of its own."""
+def deployment(
+    directory: Path, app: str, server: Server, *, partitions: int, session_seconds: int = 120
+) -> tuple[Deployment, str]:
+    """An app on a topic of its own. Who says nothing for ``session_seconds`` is replaced, and repeated."""
 
     async def create() -> str:
         async with administration(server) as admin:
@@ -38,7 +41,7 @@ def deployment(directory: Path, app: str, server: Server, *, partitions: int) ->
         [environments.cloud.sources.kafka]
         adapter = "kafka"
         bootstrap_servers = "{server.addresses["PLAINTEXT"]}"
-        session_timeout_seconds = 6
+        session_timeout_seconds = {session_seconds}
     """)
     return (
         Deployment(
@@ -88,13 +91,13 @@ def test_batches_of_two_partitions_that_fail_once_are_handled_in_order(kafka_ser
 def test_a_stop_with_all_lanes_busy_loses_and_repeats_nothing(kafka_server: Server, tmp_path: Path) -> None:
     app, topic = deployment(tmp_path, "slow_app", kafka_server, partitions=1)
     ledger = Ledger(tmp_path / "ledger.jsonl")
-    with load(kafka_server, topic, count=100) as sent:
+    with load(kafka_server, topic, count=1_000) as sent:  # a minute's work
         with app.serve() as serving:
             wait_until(lambda: len(ledger.entries()) > 20, what="the lanes work")
             serving.process.send_signal(signal.SIGTERM)
-            assert serving.process.wait(timeout=60) == 0
+            assert serving.process.wait(timeout=PATIENCE_SECONDS) == 0
         assert ledger.missing(sent), "everything was handled before the stop"
-        with app.serve():
+        with dataclasses.replace(app, variables={**app.variables, "HANDLER_SECONDS": "0"}).serve():
             nothing_is_missing(ledger, sent)
     assert not ledger.disorder()
     assert not ledger.repeated()
@@ -109,7 +112,7 @@ def test_a_rolling_deployment_loses_and_repeats_nothing(kafka_server: Server, tm
             with app.serve():
                 wait_until(lambda: len(ledger.processes()) == 2, what="the new one has its share")
                 old.process.send_signal(signal.SIGTERM)
-                assert old.process.wait(timeout=60) == 0
+                assert old.process.wait(timeout=PATIENCE_SECONDS) == 0
                 known = len(sent)
                 wait_until(lambda: len(sent) > known + 200, what="the load goes on")
                 nothing_is_missing(ledger, list(sent))
@@ -120,7 +123,7 @@ def test_a_rolling_deployment_loses_and_repeats_nothing(kafka_server: Server, tm
 
 
 def test_two_processes_share_and_one_is_killed(kafka_server: Server, tmp_path: Path) -> None:
-    app, topic = deployment(tmp_path, "each_app", kafka_server, partitions=4)
+    app, topic = deployment(tmp_path, "each_app", kafka_server, partitions=4, session_seconds=6)
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with app.serve() as one, app.serve(), load(kafka_server, topic) as sent:
         wait_until(lambda: len(ledger.processes()) == 2, what="both processes handle something")
@@ -134,7 +137,7 @@ def test_a_broker_that_is_killed_under_load_loses_nothing(
     start_server: Callable[[str], PrivateServer], tmp_path: Path
 ) -> None:
     private = start_server("kafka")
-    app, topic = deployment(tmp_path, "each_app", private.server, partitions=2)
+    app, topic = deployment(tmp_path, "each_app", private.server, partitions=2, session_seconds=6)
     ledger = Ledger(tmp_path / "ledger.jsonl")
     with app.serve() as serving:
         with load(private.server, topic) as sent:

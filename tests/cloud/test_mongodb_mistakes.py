@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from tests.cloud.serving import Deployment
+from tests.servers.process import free_port
 from tests.unit.mongodb import stories
 from tests.unit.mongodb.scripted_mongodb import ScriptedMongoDb, opened
 
@@ -44,9 +44,9 @@ def playing(server: ScriptedMongoDb) -> Iterator[ScriptedMongoDb]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(server.start(), loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result(timeout=60)
         yield server
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(timeout=60)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -84,8 +84,7 @@ def test_a_mistake_is_told_with_its_mend(name: str, tmp_path: Path) -> None:
 
 
 def test_an_address_where_nobody_listens_is_unreachable(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     app = deployment(tmp_path, f"mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=300")
     checked = app.command("check", TARGET, "--env", "cloud")
     assert checked.returncode == 1

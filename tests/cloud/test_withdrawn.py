@@ -75,13 +75,13 @@ def run(
         sqs.create_queue(QueueName=f"{name}-{queue}", Attributes={"VisibilityTimeout": "5"})
     kinesis: Any = boto3.client("kinesis", **kinesis_server.client_options)
     kinesis.create_stream(StreamName=f"{name}-flow", ShardCount=1)
-    kinesis.get_waiter("stream_exists").wait(StreamName=f"{name}-flow", WaiterConfig={"Delay": 1})
+    kinesis.get_waiter("stream_exists").wait(StreamName=f"{name}-flow", WaiterConfig={"Delay": 1, "MaxAttempts": 100})
     bindings = "".join(
         f'"{kind}" = "{name}-{kind.partition(":")[2]}"\n' for kind in ("sqs:first", "sqs:second", "kinesis:flow")
     )
     (directory / "eventflow.toml").write_text(
         f'[environments.cloud]\nadapter = "aws"\nevent_queue = "sqs:{name}-events"\nlease_table = "{name}-leases"\n'
-        f"lease_seconds = 5\n[environments.cloud.resources]\n{bindings}"
+        f"[environments.cloud.resources]\n{bindings}"
     )
     with gate_before(elasticmq_server.port) as gate, network_to(kinesis_server.port) as network:
         variables = {

@@ -99,7 +99,7 @@ class Crashes:
             yield server
         finally:
             server.send_signal(signal.SIGTERM)
-            server.wait(timeout=60)
+            server.wait(timeout=180)
 
     def _wait_until_ready(self, server: subprocess.Popen[bytes]) -> None:
         give_up_at = time.monotonic() + READY_SECONDS

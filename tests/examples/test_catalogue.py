@@ -59,7 +59,6 @@ def test_the_exported_document_is_valid(tmp_path: Path) -> None:
     assert (document["openapi"], document["info"]) == ("3.1.0", {"title": "catalogue", "version": "1.2.0"})
 
 
-@pytest.mark.timeout(300)
 def test_schemathesis_finds_nothing_that_is_not_as_documented(tmp_path: Path) -> None:
     document = exported(tmp_path / "openapi.json")
     deployment = Deployment(directory=tmp_path, target=str(ROOT / EXAMPLE), environment="local", variables={})
@@ -69,6 +68,7 @@ def test_schemathesis_finds_nothing_that_is_not_as_documented(tmp_path: Path) ->
         command += ["--url", f"http://127.0.0.1:{serving.port}", "--checks", "all"]
         command += ["--exclude-checks", "unsupported_method", "--max-examples", "3", "--seed", "1", "--no-color"]
         command += ["--continue-on-failure", "--generation-database", "none"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+        command += ["--request-timeout", "60", "--suppress-health-check", "all"]  # of a busy machine
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "6 selected / 6 total" in done.stdout

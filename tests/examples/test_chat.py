@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,9 @@ def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
+joined = partial(connect, open_timeout=PATIENCE_SECONDS, ping_interval=None)
+
+
 def heard(socket: ClientConnection) -> Any:
     return json.loads(socket.recv(timeout=PATIENCE_SECONDS))
 
@@ -72,7 +76,7 @@ def heard(socket: ClientConnection) -> Any:
 def test_served(served: tuple[subprocess.Popen[str], str]) -> None:
     """A real client connects, sends, gets what was posted back, and is disconnected; then the server stops."""
     process, address = served
-    with connect(f"{address}/local?name=ada") as ada, connect(f"{address}/?name=bob") as bob:
+    with joined(f"{address}/local?name=ada") as ada, joined(f"{address}/?name=bob") as bob:
         ada.send('{"action": "say", "text": "hello"}')
         assert heard(ada) == heard(bob) == {"from": "ada", "text": "hello"}
         bob.send('{"action": "who"}')
@@ -81,7 +85,7 @@ def test_served(served: tuple[subprocess.Popen[str], str]) -> None:
         assert heard(bob)["message"] == "Forbidden"
         for path, status in (("/local", 401), ("/local?name=ada", 409), ("/elsewhere?name=eve", 403)):
             with pytest.raises(InvalidStatus) as refused:
-                connect(f"{address}{path}")
+                joined(f"{address}{path}")
             assert refused.value.response.status_code == status
         bob.send('{"action": "bye"}')
         with pytest.raises(ConnectionClosed) as closed:

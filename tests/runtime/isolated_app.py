@@ -62,7 +62,7 @@ def fail_plainly(event: Any) -> None:
 def hang(event: str) -> None:
     with open(event, "w") as file:
         file.write(str(os.getpid()))
-    time.sleep(60)
+    time.sleep(900)
 
 
 @function(isolation="process", timeout_seconds=30)

@@ -11,6 +11,8 @@ import pytest
 
 from eventflow.runtime.threads import HandlerThreads
 
+PATIENCE_SECONDS = 120
+
 
 @pytest.fixture
 def gate() -> threading.Event:
@@ -57,7 +59,7 @@ def test_an_idle_thread_is_used_again() -> None:
 
 def until_idle(threads: HandlerThreads) -> None:
     """A future is resolved a moment before its thread is idle."""
-    give_up_at = time.monotonic() + 10
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     while not threads.idle and time.monotonic() < give_up_at:
         time.sleep(0)
 
@@ -66,9 +68,9 @@ def test_threads_that_were_idle_for_long_end_and_new_ones_take_their_place() -> 
     threads = HandlerThreads(4, idle_seconds=0.01)
     workers = {threads.submit(threading.current_thread).result() for _ in range(4)}
     for worker in workers:
-        worker.join(10)
+        worker.join(PATIENCE_SECONDS)
         assert not worker.is_alive()
-    give_up_at = time.monotonic() + 10
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     while threads.idle and time.monotonic() < give_up_at:  # one may have been started that no call came to
         threading.Event().wait(0.01)
     assert threads.idle == 0
@@ -81,11 +83,11 @@ def test_threads_that_are_to_spare_end_although_calls_keep_coming() -> None:
     together = threading.Barrier(8)
 
     def call() -> threading.Thread:
-        together.wait(10)
+        together.wait(PATIENCE_SECONDS)
         return threading.current_thread()
 
     workers = [future.result() for future in [threads.submit(call) for _ in range(8)]]
-    give_up_at = time.monotonic() + 10
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     while sum(worker.is_alive() for worker in workers) > 1 and time.monotonic() < give_up_at:
         threads.submit(int).result()
     assert [worker.is_alive() for worker in workers].count(True) <= 1
@@ -95,8 +97,8 @@ def test_threads_that_are_to_spare_end_although_calls_keep_coming() -> None:
 def test_a_call_that_comes_as_a_thread_leaves_is_not_lost() -> None:
     threads = HandlerThreads(2, idle_seconds=0)
     futures = [threads.submit(int, number) for number in range(2_000)]
-    assert [future.result(10) for future in futures] == list(range(2_000))
-    assert all(threads.submit(int, number).result(10) == number for number in range(500))
+    assert [future.result(PATIENCE_SECONDS) for future in futures] == list(range(2_000))
+    assert all(threads.submit(int, number).result(PATIENCE_SECONDS) == number for number in range(500))
     threads.shutdown()
 
 
@@ -140,7 +142,7 @@ def test_after_the_shutdown_nothing_is_taken_and_idle_threads_end() -> None:
     workers = [future.result() for future in found]
     threads.shutdown()
     for worker in workers:
-        worker.join(10)
+        worker.join(PATIENCE_SECONDS)
         assert not worker.is_alive()
     with pytest.raises(RuntimeError):
         threads.submit(print)
@@ -154,4 +156,4 @@ def test_a_call_that_never_returns_does_not_keep_the_process() -> None:
         "HandlerThreads(1).submit(lambda: (began.set(), threading.Event().wait()))\n"
         "began.wait()\n"
     )
-    assert subprocess.run([sys.executable, "-c", script], timeout=30, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", script], timeout=PATIENCE_SECONDS, check=False).returncode == 0

@@ -86,7 +86,7 @@ def listens(server: Server) -> bool:
 
 def invoke(server: Server, event: Any) -> Any:
     """Invoke the function; returns its answer, decoded."""
-    connection = http.client.HTTPConnection(HOST, server.port, timeout=60)
+    connection = http.client.HTTPConnection(HOST, server.port, timeout=180)
     try:
         connection.request("POST", _INVOKE, body=json.dumps(event))
         return json.loads(connection.getresponse().read())

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-READY_SECONDS: Final = 150.0
+READY_SECONDS: Final = 240.0
 """Less than a test may take, so that it fails with the log and not with its own timeout."""
 GRACE_SECONDS: Final = 20.0
 LOG_TAIL_CHARACTERS: Final = 4000

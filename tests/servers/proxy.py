@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, Self
 
+from tests.servers.process import free_port
+
 HOST: Final = "127.0.0.1"
 CHUNK_BYTES: Final = 65536
-PATIENCE_SECONDS: Final = 30.0
+PATIENCE_SECONDS: Final = 60.0
 
 
 class Proxy:
@@ -23,12 +25,13 @@ class Proxy:
             await use(f"http://127.0.0.1:{proxy.port}")
             proxy.cut()
 
-    ``port`` is where it listens, for a server that tells clients its address; 0 is any free one.
+    ``port`` is where it listens, for a server that tells clients its address; otherwise one that nobody else is given,
+    be it cut or not.
     """
 
-    def __init__(self, target_port: int, *, port: int = 0) -> None:
+    def __init__(self, target_port: int, *, port: int | None = None) -> None:
         self._target_port = target_port
-        self._port = port
+        self._port = free_port() if port is None else port
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._silent = False
@@ -55,7 +58,6 @@ class Proxy:
         self._silent = False
         if self._server is None:
             self._server = await self._listen()
-            self._port = self._server.sockets[0].getsockname()[1]
 
     async def _listen(self) -> asyncio.Server:
         give_up_at = asyncio.get_running_loop().time() + PATIENCE_SECONDS

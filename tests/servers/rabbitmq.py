@@ -65,7 +65,7 @@ def control(server: Server, *arguments: str) -> None:
     scratch = server.certificates.parent
     environment = {"PATH": os.environ["PATH"], **_environment(scratch, _ports(scratch))}
     command = [str(_PACKAGED / "rabbitmqctl"), *arguments]
-    subprocess.run(command, cwd=scratch, env=environment, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=scratch, env=environment, check=True, capture_output=True, timeout=180)
 
 
 def _ports(scratch: Path) -> dict[str, int]:

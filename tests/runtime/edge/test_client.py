@@ -13,6 +13,7 @@ from aiohttp import web
 from eventflow.model.edge import OriginUrl
 from eventflow.runtime.edge.client import AiohttpOrigins
 from eventflow.runtime.edge.origins import OriginError, OriginRequest
+from tests.servers.process import free_port
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -123,10 +124,8 @@ async def test_the_first_piece_is_there_before_the_last_is_written() -> None:
 
 
 async def test_a_server_that_is_not_there_is_502() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
     with pytest.raises(OriginError, match="cannot be reached") as caught:
-        await send(OriginRequest("GET", OriginUrl("http", "127.0.0.1", port), "/", []))
+        await send(OriginRequest("GET", OriginUrl("http", "127.0.0.1", free_port()), "/", []))
     assert caught.value.status == 502
 
 

@@ -261,7 +261,7 @@ async def test_a_body_that_trickles_in_behind_its_answer_is_given_up_without_ano
         received = await client.trickle(b"a")
         assert client.taken == pytest.approx(300, abs=2)
     assert received.startswith(b"HTTP/1.1 200 ")
-    assert b"408" not in received
+    assert b"HTTP/1.1 408" not in received
 
 
 async def test_a_websocket_that_does_not_read_is_cut_off_though_it_pings() -> None:

@@ -138,7 +138,7 @@ class Connection:
 
 @asynccontextmanager
 async def served(
-    *handlers: Callable[..., Any], drain_seconds: float = 5, access_log: bool = False
+    *handlers: Callable[..., Any], drain_seconds: float = 60, access_log: bool = False
 ) -> AsyncIterator[Served]:
     stop = StopSignal()
     with running(*(handlers or (echo, fails, never, hello, size))) as app:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
 import boto3
 import pytest
+import websockets.asyncio.client
 from botocore.config import Config
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from eventflow import WebSocketEvent, function, on_http, on_websocket
@@ -23,7 +25,8 @@ from tests.runtime.http.harness import running
 
 T = TypeVar("T")
 OK = {"statusCode": 200}
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
+connect = partial(websockets.asyncio.client.connect, open_timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
@@ -111,7 +114,7 @@ class Served:
 
 
 @asynccontextmanager
-async def served(*, drain_seconds: float = 30, **options: Any) -> AsyncIterator[Served]:
+async def served(*, drain_seconds: float = PATIENCE_SECONDS, **options: Any) -> AsyncIterator[Served]:
     api, stop = Api(), StopSignal()
     with running(*api.handlers, **options) as app, anyio.fail_after(PATIENCE_SECONDS):
         async with anyio.create_task_group() as tasks:

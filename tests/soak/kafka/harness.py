@@ -28,7 +28,7 @@ SEND_SECONDS: Final = 120.0
 STALLED_SECONDS: Final = 120.0
 """How long nothing may be handled before the run is given up."""
 LOOK_SECONDS: Final = 0.1
-LEAVE_SECONDS: Final = 60.0
+LEAVE_SECONDS: Final = 180.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

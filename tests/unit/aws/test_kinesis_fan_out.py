@@ -21,7 +21,7 @@ pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 CONSUMER = "arn:aws:kinesis:us-east-1:123456789012:stream/orders/consumer/shop:1"
 SHARD = "shardId-000000000000"
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 120
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ class Inbox:
         self._arrived.set()
         self._arrived = anyio.Event()
 
-    async def until(self, count: int, *, within_seconds: float = 30) -> list[Any]:
+    async def until(self, count: int, *, within_seconds: float = 120) -> list[Any]:
         """Wait for ``count`` events in all."""
         with anyio.fail_after(within_seconds):
             while len(self.events) < count:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import bson
 from bson import Int64, Timestamp
 
+from tests.servers.process import free_port
 from tests.unit.mongodb.scram import ScramServer
 
 OP_MSG: Final = 2013
@@ -49,12 +50,17 @@ class ScriptedMongoDb:
         self._answers: defaultdict[str, deque[Document | HangUp]] = defaultdict(deque)
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
-        self.port = 0
+        self.port = free_port()  # kept while it is stopped
 
     @property
     def uri(self) -> str:
-        """Short patience, so that a test of an absence takes none."""
-        return f"mongodb://127.0.0.1:{self.port}/?serverSelectionTimeoutMS=300&connectTimeoutMS=1000&heartbeatFrequencyMS=500"
+        """As patient as a test."""
+        return self.uri_for(60.0)
+
+    def uri_for(self, patience_seconds: float) -> str:
+        """How long the driver looks for a server before it calls it absent: on a busy machine, any may look so."""
+        waits = f"serverSelectionTimeoutMS={round(patience_seconds * 1000)}&connectTimeoutMS=60000"
+        return f"mongodb://127.0.0.1:{self.port}/?{waits}&heartbeatFrequencyMS=500"
 
     def answer(self, command: str, *answers: Document | HangUp) -> None:
         """What to say to the next commands of this name."""
@@ -67,7 +73,6 @@ class ScriptedMongoDb:
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self._tls)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Connections break, and new ones are refused until it is started again."""

@@ -75,7 +75,7 @@ def ask_mongodb(port: int, command: str) -> bytes:
 @contextmanager
 def connected(port: int) -> Iterator[BufferedRWPair]:
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=20) as connection,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as connection,
         connection.makefile("rwb") as stream,
     ):
         yield stream
