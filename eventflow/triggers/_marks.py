@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from inspect import isclass
+from inspect import isclass, isfunction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventflow.errors import ConfigurationError, Problem
@@ -35,7 +35,16 @@ def marks_of(function: object) -> Marks | None:
 
 
 def mark_with_trigger(trigger: Trigger) -> Callable[[F], F]:
-    """A decorator that adds ``trigger`` to a function and returns the function."""
+    """A decorator that adds ``trigger`` to a function and returns the function.
+
+    Raises ConfigurationError for a decorator without its parentheses: it took the function for a name.
+    """
+    name: object = trigger.name
+    if isfunction(name):
+        decorator = trigger.decorator.partition("(")[0]
+        message = f"{decorator} needs parentheses, and in them what it is about"
+        where = f"{name.__module__}.{name.__qualname__}"
+        raise ConfigurationError([Problem(where=where, message=message, hint=f"write {decorator}(...)")])
 
     def mark(function: F) -> F:
         # Decorators run from the bottom up; users read them from the top down.

@@ -16,6 +16,9 @@ from eventflow import (
     Environment,
     EventPattern,
     function,
+    on_alexa,
+    on_cloudformation,
+    on_cognito,
     on_documentdb,
     on_documentdb_batch,
     on_dynamodb_stream,
@@ -25,13 +28,16 @@ from eventflow import (
     on_kafka_batch,
     on_kinesis,
     on_kinesis_batch,
+    on_lex,
     on_mq,
     on_mq_batch,
+    on_rest,
     on_s3,
     on_schedule,
     on_sns,
     on_sqs,
     on_sqs_batch,
+    on_websocket,
     to_eventbridge,
     to_function,
     to_kafka,
@@ -276,6 +282,21 @@ def test_triggers_are_read_from_the_top_down() -> None:
 def test_a_class_cannot_be_decorated_by_accident() -> None:
     with pytest.raises(ConfigurationError, match="which is not a function"):
         on_sqs("q")(7)  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(
+    "bare",
+    [on_http, on_rest, on_websocket, on_sqs, on_sqs_batch, on_kinesis, on_dynamodb_stream, on_documentdb, on_s3, on_sns,
+     on_schedule, on_cognito, on_cloudformation, on_alexa, on_lex],
+)  # fmt: skip
+def test_a_decorator_without_parentheses_does_not_lose_its_function(bare: Callable[..., Any]) -> None:
+    def handler() -> None: ...
+
+    with pytest.raises(ConfigurationError) as refusal:
+        bare(handler)
+    [problem] = refusal.value.problems
+    assert problem.where.endswith(".handler")
+    assert problem.message == f"@{bare.__name__} needs parentheses, and in them what it is about"
 
 
 def test_an_unmarked_function_cannot_be_included() -> None:
