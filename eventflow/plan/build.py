@@ -26,6 +26,7 @@ from eventflow.plan.plan import (
     WebSocketPlan,
 )
 from eventflow.plan.websocket_problems import websocket_problems
+from eventflow.plan.wrapper_problems import lifespan_problems, middleware_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +80,7 @@ def build_plan(
     wiring.problems += problems
     connected, problems = with_connection_authorizers(wiring.websocket_routes, wiring.functions)
     wiring.problems += [*problems, *websocket_problems(wiring.websocket_routes, websocket_api)]
+    wiring.problems += [*lifespan_problems(lifespan), *middleware_problems(middleware)]
     for name, message, hint in cors.mistakes() if cors else ():
         wiring.problems.append(Problem(where="App(cors=...)", field=name, message=message, hint=hint))
     if wiring.problems:
