@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import io
 import logging
 import os
 import signal
@@ -22,6 +21,7 @@ from eventflow.cli.options import load_named_environment, load_target
 from eventflow.cli.serve_options import InvokeAccess
 from eventflow.cli.startup import ready_fields, startup_text
 from eventflow.run.runner import RunOptions, Started, run_plan
+from eventflow.runtime.printing import print_whole_lines
 from eventflow.runtime.stopping import StopSignal
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ each of them would be walked several times before it ends."""
 
 def serve_app(options: ServeOptions) -> int:
     """Run an app until a signal stops it; returns the exit code. Raises EventflowError, alone or in groups."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # what handlers print is seen at once, in a pipe too
+    print_whole_lines()
     configure_logging(
         level=options.log_level, log_format=options.log_format, stream=sys.stdout, access_log=options.access_log
     )

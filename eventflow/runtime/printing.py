@@ -1,10 +1,11 @@
-"""What an invocation prints, for somebody who watches it.
+"""What functions print: whole lines, at once, and for somebody who watches an invocation.
 
 Nothing is in the way of ``sys.stdout`` and ``sys.stderr`` while nobody does.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 import threading
 from contextlib import contextmanager
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 
 watcher: Final[ContextVar[Callable[[str], None] | None]] = ContextVar("eventflow_watcher", default=None)
 """Takes what is printed in this context, if somebody watches it."""
+
+
+def print_whole_lines() -> None:
+    """Write each line to standard output when it ends, in one piece: it is seen at once, in a pipe too, it outlives a
+    process that is killed, and log records of other threads and processes do not get into the middle of it. With
+    ``PYTHONUNBUFFERED``, ``print`` writes the end of a line on its own.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True, write_through=False)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import inspect
-import io
 import json
 import logging
 import os
@@ -32,7 +31,7 @@ from eventflow.plan.record_batches import batch_endpoint
 from eventflow.runtime.failures import function_failed, marshal_failed
 from eventflow.runtime.frames import ANSWER, LOG, PRINTED, READY, read_frame, write_frame
 from eventflow.runtime.marshal import marshal
-from eventflow.runtime.printing import watched
+from eventflow.runtime.printing import print_whole_lines, watched
 from eventflow.runtime.worker_logs import Forwarder
 from eventflow.triggers._marks import marks_of
 
@@ -182,8 +181,7 @@ def main() -> None:
     setup = json.loads(sys.argv[1])
     pipes = Pipes(setup["request"], setup["response"])
     _leave_stopping_to_the_parent()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # what is printed outlives a worker that is killed
+    print_whole_lines()
     logging.basicConfig(level=setup["log_level"], handlers=[Forwarder(partial(pipes.write, LOG))], force=True)
     threading.Thread(target=pipes.listen, name="eventflow-requests", daemon=True).start()
     worker = Worker(_import_handler(setup), lambda text: pipes.write(PRINTED, text.encode(errors="replace")))
