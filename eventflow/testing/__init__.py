@@ -10,6 +10,8 @@ With pytest and anyio's plugin, put this into ``conftest.py`` (and ``anyio_mode 
     @pytest.fixture
     def anyio_backend():
         return eventflow.testing.VIRTUAL_TIME
+
+``docs/testing.md`` says the same for pytest-asyncio and unittest.
 """
 
 from __future__ import annotations

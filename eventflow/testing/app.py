@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from types import ModuleType
@@ -27,6 +27,7 @@ from eventflow.testing.edge import OriginCall, TestDistribution, example_distrib
 from eventflow.testing.faults import FaultyAdapter, Script
 from eventflow.testing.history import History, InvocationHistory
 from eventflow.testing.http_client import AppClient
+from eventflow.testing.own_task import OwnTask
 from eventflow.testing.resources import (
     TestBucket,
     TestBus,
@@ -42,7 +43,7 @@ from eventflow.testing.virtual_time import START, VirtualClock, VirtualTimeLoop
 from eventflow.testing.websocket_client import ManagementClient, WebSocketClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from eventflow.model.outcome import Outcome
@@ -92,7 +93,6 @@ class TestApp:
         self._faults = faults
         self._jitter = jitter
         self._bucket = http or ResponseBucket()
-        self._stack = AsyncExitStack()
         self._stop = StopSignal()
 
     async def __aenter__(self) -> Self:
@@ -100,11 +100,25 @@ class TestApp:
         if not isinstance(loop, VirtualTimeLoop):
             raise RuntimeError(
                 f"TestApp needs a VirtualTimeLoop, this is a {type(loop).__name__}: "
-                "use eventflow.testing.run(main), or anyio_backend = VIRTUAL_TIME in your conftest.py"
+                "use eventflow.testing.run(main); docs/testing.md says how pytest and unittest get one"
             )
         self._loop = loop
         self._clock = VirtualClock()
         self._history = History(START)
+        self._task = OwnTask(self._running())
+        await self._task.enter()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._task.leave()
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
         plan = self._app.freeze(self._environment)
         async with AsyncExitStack() as stack:
             adapters = Adapters(self._environment, clock=self._clock, wrap=self._wrap)
@@ -120,28 +134,18 @@ class TestApp:
                 http=self._bucket,
             )
             await stack.enter_async_context(self.supervisor.started(self._stop))
-            self._stack = stack.pop_all()
-        self._callers = Callers(self.supervisor.functions)
-        self._stack.callback(self._callers.abandon)
-        self.served = HttpApp(
-            plan,
-            self.supervisor.functions,
-            accept=self.supervisor.event_path.accept,
-            metrics=self.supervisor.metrics,
-            readiness=lambda: self.supervisor.readiness.problems,
-            clock=self._clock,
-        )
-        self.http = AppClient(self.served)
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        # What the test raised stays what it is: inside the task groups it would become an ExceptionGroup.
-        await self._stack.aclose()
+            self._callers = Callers(self.supervisor.functions)
+            stack.callback(self._callers.abandon)
+            self.served = HttpApp(
+                plan,
+                self.supervisor.functions,
+                accept=self.supervisor.event_path.accept,
+                metrics=self.supervisor.metrics,
+                readiness=lambda: self.supervisor.readiness.problems,
+                clock=self._clock,
+            )
+            self.http = AppClient(self.served)
+            yield
 
     def _wrap(self, adapter: Adapter) -> Adapter:
         self._adapter = adapter

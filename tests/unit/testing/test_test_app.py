@@ -1,0 +1,77 @@
+"""``TestApp`` with the test frameworks there are: where it is entered and left, and what it says if it cannot be."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TypeVar
+
+import anyio
+import pytest
+
+from eventflow import ConfigurationError, function, on_sqs
+from eventflow.testing import TestApp
+from eventflow.testing.faults import EVERY, Call
+
+T = TypeVar("T")
+
+
+@on_sqs("orders")
+async def expedite(order: str) -> None: ...
+
+
+async def test_it_may_be_entered_and_left_in_different_tasks_as_by_a_fixture_of_pytest_asyncio() -> None:
+    app = TestApp(expedite)
+    await asyncio.create_task(app.__aenter__())
+
+    await app.sqs("orders").send("1")
+    await app.settle()
+    assert app.invocations("expedite")[0].outcome.ok
+
+    await asyncio.create_task(app.__aexit__(None, None, None))
+
+
+async def test_what_is_wrong_with_the_app_is_raised_as_it_is() -> None:
+    @function(timeout_seconds=-1)
+    def slow() -> None: ...
+
+    with pytest.raises(ConfigurationError, match="timeout_seconds: -1 is not allowed"):
+        async with TestApp(slow):
+            pytest.fail("it entered")
+
+
+async def test_what_the_test_raises_is_raised_as_it_is() -> None:
+    with pytest.raises(LookupError, match="of the test"):
+        async with TestApp(expedite):
+            raise LookupError("of the test")
+
+
+async def test_a_crash_inside_ends_a_test_that_waits_for_it() -> None:
+    async def crash(call: Call[T]) -> T:
+        raise AssertionError("a bug in an adapter")
+
+    async def use() -> None:
+        async with TestApp(expedite, faults={"sqs:orders": {("receive", EVERY): crash}}):
+            await anyio.sleep_forever()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await use()
+    assert caught.group_contains(AssertionError, match="a bug in an adapter")
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_a_test_that_is_cancelled_ends_the_app() -> None:
+    with anyio.move_on_after(5) as scope:
+        async with TestApp(expedite):
+            await anyio.sleep_forever()
+    assert scope.cancelled_caught
+
+
+def test_it_says_what_loop_it_needs() -> None:
+    async def use() -> None:
+        async with TestApp(expedite):
+            pytest.fail("it entered")
+
+    with pytest.raises(RuntimeError, match=r"TestApp needs a VirtualTimeLoop, this is a .*: use eventflow.testing.run"):
+        asyncio.run(use())
