@@ -250,7 +250,8 @@ class TestApp:
         return await self.supervisor.event_path.accept(function_name, as_body(wire))
 
     def invocations(self, function_name: str) -> tuple[InvocationHistory, ...]:
-        """What ran of a function so far, in the order the invocations ended."""
+        """What ran of a function so far, in the order the invocations ended. Raises FunctionNotFoundError."""
+        self.supervisor.functions.find(function_name)  # else a misspelt name would prove that nothing ran
         return self._history.of(function_name)
 
     # Time

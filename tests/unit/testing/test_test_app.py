@@ -8,7 +8,7 @@ from typing import TypeVar
 import anyio
 import pytest
 
-from eventflow import ConfigurationError, function, on_sqs
+from eventflow import ConfigurationError, FunctionNotFoundError, function, on_sqs
 from eventflow.testing import TestApp
 from eventflow.testing.faults import EVERY, Call
 
@@ -37,6 +37,13 @@ async def test_what_is_wrong_with_the_app_is_raised_as_it_is() -> None:
     with pytest.raises(ConfigurationError, match="timeout_seconds: -1 is not allowed"):
         async with TestApp(slow):
             pytest.fail("it entered")
+
+
+async def test_a_misspelt_function_is_not_one_that_never_ran() -> None:
+    async with TestApp(expedite) as app:
+        assert app.invocations("expedite") == ()
+        with pytest.raises(FunctionNotFoundError, match="expdite"):
+            app.invocations("expdite")
 
 
 async def test_what_the_test_raises_is_raised_as_it_is() -> None:
