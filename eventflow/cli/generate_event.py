@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from eventflow.testing.events import EventFactory
+
+_HELP: Final = {"-h", "--help"}
+"""Asked for after the names, where click hands on what it does not know."""
 
 
 @click.command(
@@ -31,12 +34,15 @@ def generate_event(*, source: str | None, event: str | None, fields: tuple[str, 
 
     if source is not None and source not in {known for known, _ in EVENT_FACTORIES}:
         raise click.UsageError(f"there is no source {source}\n\n{_listing(None)}")
-    if source is None or event is None:
+    if source is None or event is None or event in _HELP:
         click.echo(_listing(source))
         return
     factory = EVENT_FACTORIES.get((source, event))
     if factory is None:
         raise click.UsageError(f"there is no event {source} {event}\n\n{_listing(source)}")
+    if _HELP & set(fields):
+        click.echo(_help(factory))
+        return
     click.echo(_json(factory, dict(_values(fields, factory))))
 
 
@@ -70,7 +76,16 @@ def _values(fields: Sequence[str], factory: EventFactory) -> Iterator[tuple[str,
 
 
 def _flags(factory: EventFactory) -> str:
-    return " ".join(f"--{name.replace('_', '-')}" for name in factory.fields)
+    return " ".join(map(_flag, factory.fields))
+
+
+def _help(factory: EventFactory) -> str:
+    rows = [(_flag(name), str(default)) for name, default in factory.fields.items()]
+    return f"{factory.description}. Fields and their defaults:\n\n{table(None, rows, indent=2)}"
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _listing(source: str | None) -> str:

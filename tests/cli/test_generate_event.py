@@ -35,6 +35,22 @@ def test_with_a_source_it_lists_its_events(run_cli: RunCli) -> None:
     assert [(source, event) for source, event, *_ in lines] == [("s3", "delete"), ("s3", "put")]
 
 
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_may_be_asked_for_after_the_names_too(run_cli: RunCli, flag: str) -> None:
+    assert run_cli("generate-event", "s3", flag).stdout == run_cli("generate-event", "s3").stdout
+
+    result = run_cli("generate-event", "s3", "put", "--bucket", "uploads", flag)
+    assert result.exit_code == 0
+    title, *fields = result.stdout.splitlines()
+    assert title == "An object was written. Fields and their defaults:"
+    assert [line.split() for line in fields if line] == [
+        ["--bucket", "example-bucket"],
+        ["--key", "example.csv"],
+        ["--size", "1024"],
+        ["--region", "us-east-1"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
