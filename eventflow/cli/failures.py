@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections import Counter
 from enum import IntEnum
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eventflow.errors import Problem
+
+_log = logging.getLogger("eventflow")
 
 
 class ExitCode(IntEnum):
@@ -63,6 +66,15 @@ def expected_errors(exc: BaseException) -> list[EventflowError]:
 def exit_code_of(error: EventflowError) -> ExitCode:
     """The exit code that an error ends the process with."""
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), ExitCode.FAILED)
+
+
+def log_breakdown(exc: Exception) -> ExitCode:
+    """Log what ended a run that is none of our errors, such as a lifespan that fails; returns the exit code."""
+    culprit = exc
+    while isinstance(culprit, ExceptionGroup) and len(culprit.exceptions) == 1:
+        culprit = culprit.exceptions[0]
+    _log.critical("the run broke down: %s: %s", type(culprit).__name__, culprit, exc_info=culprit)
+    return ExitCode.FAILED
 
 
 def show_error(error: EventflowError, *, with_traceback: bool = False) -> None:

@@ -6,7 +6,7 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from shlex import quote
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,8 +22,12 @@ from eventflow.cli.options import (
 from eventflow.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from eventflow.cli.logs import LogFormat
     from eventflow.plan.plan import Plan
+
+T = TypeVar("T")
 
 
 class _EventFile(click.File):
@@ -93,21 +97,16 @@ def _require_function(plan: Plan, target: str, function: str) -> None:
 
 
 def _accept(plan: Plan, function: str, payload: bytes) -> None:
-    from eventflow.cli.event_loop import run_async
     from eventflow.run.invoking import accept_once
 
-    with redirect_stdout(sys.stderr):
-        request_id = run_async(accept_once, plan, function, payload)
-    click.echo(request_id)
+    click.echo(_run(accept_once, plan, function, payload))
 
 
 def _invoke_and_wait(plan: Plan, function: str, payload: bytes) -> None:
-    from eventflow.cli.event_loop import run_async
     from eventflow.model.outcome import Succeeded, Throttled
     from eventflow.run.invoking import invoke_once
 
-    with redirect_stdout(sys.stderr):
-        outcome, body = run_async(invoke_once, plan, function, payload).response
+    outcome, body = _run(invoke_once, plan, function, payload).response
     if isinstance(outcome, Throttled):
         click.echo(f"{click.style('error:', fg='red', bold=True)} throttled: {outcome.reason}", err=True)
         click.get_current_context().exit(1)
@@ -115,3 +114,17 @@ def _invoke_and_wait(plan: Plan, function: str, payload: bytes) -> None:
     click.echo(body or b"null", err=failed)
     if failed:
         click.get_current_context().exit(1)
+
+
+def _run(invoke: Callable[[Plan, str, bytes], Awaitable[T]], plan: Plan, function: str, payload: bytes) -> T:
+    """What ``invoke`` returns; what is printed meanwhile goes to standard error. Exits if the app's lifespan fails."""
+    from eventflow.cli.event_loop import run_async
+    from eventflow.cli.failures import expected_errors, log_breakdown
+
+    try:
+        with redirect_stdout(sys.stderr):
+            return run_async(invoke, plan, function, payload)
+    except Exception as exc:
+        if expected_errors(exc):
+            raise
+        click.get_current_context().exit(log_breakdown(exc))

@@ -15,7 +15,7 @@ import anyio
 import click
 
 from eventflow.cli.event_loop import run_async
-from eventflow.cli.failures import ExitCode, expected_errors
+from eventflow.cli.failures import ExitCode, expected_errors, log_breakdown
 from eventflow.cli.logs import configure_logging, is_text
 from eventflow.cli.options import load_named_environment, load_target
 from eventflow.cli.serve_options import InvokeAccess
@@ -65,19 +65,10 @@ def serve_app(options: ServeOptions) -> int:
     except Exception as exc:
         if expected_errors(exc):
             raise
-        culprit = _culprit(exc)
-        _log.critical("the run broke down: %s: %s", type(culprit).__name__, culprit, exc_info=culprit)
-        return ExitCode.FAILED
+        return log_breakdown(exc)
     if signals.second is not None:
         _leave_at_once(128 + signals.second)
     return ExitCode.DONE
-
-
-def _culprit(exc: Exception) -> Exception:
-    """What is inside task groups that failed for one reason only."""
-    while isinstance(exc, ExceptionGroup) and len(exc.exceptions) == 1:
-        exc = exc.exceptions[0]
-    return exc
 
 
 class Signals:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 import pytest
 
@@ -142,3 +144,24 @@ def test_colours_are_left_out_with_no_color(run_cli: RunCli, write: Write) -> No
     assert click.unstyle(run_cli("plan", "shop", color=True).stderr) != run_cli("plan", "shop", color=True).stderr
     plain = run_cli("plan", "shop", color=True, env={"NO_COLOR": "1"}).stderr
     assert click.unstyle(plain) == plain
+
+
+def test_a_lifespan_that_fails_is_no_traceback_of_ours(run_cli: RunCli, write: Write) -> None:
+    lifespan = """
+    from contextlib import asynccontextmanager
+    from eventflow.app import App
+
+    @asynccontextmanager
+    async def broken():
+        raise OSError("no database")
+        yield
+
+    app = App([fulfil], lifespan=broken)
+"""
+    write(
+        "shop.py", SHOP.replace("batch_size=0, maximum_batching_window_seconds=999", "").replace("-1", "1") + lifespan
+    )
+    result = run_cli("invoke", "shop", "fulfil", "--log-format", "json")
+    assert (result.exit_code, result.stdout) == (ExitCode.FAILED, "")
+    [record] = [json.loads(line) for line in result.stderr.splitlines()]
+    assert record["message"] == "the run broke down: OSError: no database"
