@@ -6,7 +6,6 @@ Source: API Gateway guide: set-up-lambda-proxy-integrations (output format); ELB
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.model import limits
@@ -15,6 +14,7 @@ from eventflow.runtime.http.response_fields import (
     body_of,
     check_size,
     header_value,
+    json_of,
     multiple_headers,
     shown,
     status_of,
@@ -83,7 +83,7 @@ def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         text = value if isinstance(value, bytes) else marshal_compact(value)
         check_size(len(text))
-        value = json.loads(text)
+        value = json_of(text)
     if not isinstance(value, dict):
         raise TypeError(f"an object with statusCode is needed, not {type(value).__name__}")
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +25,15 @@ _OWN: Final = frozenset(
     }
 )  # fmt: skip
 """Headers that belong to the connection, or that the server writes itself: a handler's are left out."""
+
+
+def json_of(value: bytes) -> Any:
+    """What bytes that a handler returned say, which gateways read as JSON. Raises ValueError."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        hint = 'binary data is {"statusCode": 200, "isBase64Encoded": True, "body": its base64}'
+        raise ValueError(f"bytes are read as JSON, and these are none; {hint}") from None
 
 
 def status_of(value: Any) -> int:

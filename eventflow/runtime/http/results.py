@@ -11,7 +11,14 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from eventflow.runtime.http.answers import BODYLESS, JSON, Answer
-from eventflow.runtime.http.response_fields import body_of, check_size, header_value, single_headers, status_of
+from eventflow.runtime.http.response_fields import (
+    body_of,
+    check_size,
+    header_value,
+    json_of,
+    single_headers,
+    status_of,
+)
 from eventflow.runtime.marshal import marshal_compact
 
 _JSON_HEADERS: Final = (JSON,)
@@ -32,7 +39,7 @@ def answer_of(value: Any) -> Answer:
     if isinstance(value, str):
         return _plain(value.encode())
     if isinstance(value, bytes):  # Lambda passes bytes on as they are, and the gateway reads them as JSON
-        return answer_of(json.loads(value))
+        return answer_of(json_of(value))
     body = value.model_dump_json(by_alias=True).encode() if isinstance(value, BaseModel) else marshal_compact(value)
     if b'"statusCode"' in body:
         decoded = json.loads(body)

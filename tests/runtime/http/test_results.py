@@ -166,6 +166,12 @@ def test_what_json_does_not_allow_is_refused(value: Any) -> None:
         answer_of(value)
 
 
+@pytest.mark.parametrize("value", [b"\x89PNG", b"no json"])
+def test_bytes_that_are_no_json_say_how_binary_data_is_sent(value: bytes) -> None:
+    with pytest.raises(ValueError, match="these are none; binary data is"):
+        answer_of(value)
+
+
 @pytest.mark.parametrize("character", ["x", "\u20ac"])
 def test_more_than_lambda_sends_is_refused(character: str) -> None:
     limited = [character * (limits.SYNCHRONOUS_RESPONSE_BYTES // len(character.encode()) + 1)]
