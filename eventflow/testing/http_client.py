@@ -53,6 +53,18 @@ class AppClient:
         """``POST path``; see :meth:`request`."""
         return await self.request("POST", path, body, headers=headers)
 
+    async def put(self, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> HttpResponse:
+        """``PUT path``; see :meth:`request`."""
+        return await self.request("PUT", path, body, headers=headers)
+
+    async def patch(self, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> HttpResponse:
+        """``PATCH path``; see :meth:`request`."""
+        return await self.request("PATCH", path, body, headers=headers)
+
+    async def delete(self, path: str, *, headers: Mapping[str, str] | None = None) -> HttpResponse:
+        """``DELETE path``; see :meth:`request`."""
+        return await self.request("DELETE", path, headers=headers)
+
     async def request(
         self, method: str, path: str, body: Any = None, *, headers: Mapping[str, str] | None = None
     ) -> HttpResponse:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import anyio
 import pytest
 
-from eventflow import ConfigurationError, FunctionNotFoundError, function, on_sqs
+from eventflow import ConfigurationError, FunctionNotFoundError, HttpEvent, function, on_http, on_sqs
 from eventflow.testing import TestApp
 from eventflow.testing.faults import EVERY, Call
 
@@ -44,6 +44,28 @@ async def test_a_misspelt_function_is_not_one_that_never_ran() -> None:
         assert app.invocations("expedite") == ()
         with pytest.raises(FunctionNotFoundError, match="expdite"):
             app.invocations("expdite")
+
+
+async def test_every_usual_method_of_http() -> None:
+    @on_http("ANY /orders")
+    async def echo(event: HttpEvent) -> str:
+        return f"{event.request_context.http.method} {event.body}"
+
+    async with TestApp(echo) as app:
+        responses = [
+            await app.http.get("/orders"),
+            await app.http.post("/orders", "a"),
+            await app.http.put("/orders", {"id": 1}),
+            await app.http.patch("/orders", "b"),
+            await app.http.delete("/orders"),
+        ]
+    assert [response.text for response in responses] == [
+        "GET None",
+        "POST a",
+        'PUT {"id": 1}',
+        "PATCH b",
+        "DELETE None",
+    ]
 
 
 async def test_what_the_test_raises_is_raised_as_it_is() -> None:
