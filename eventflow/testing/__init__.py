@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from eventflow.testing.app import NotSettledError, TestApp
     from eventflow.testing.callers import CallerFailedError
+    from eventflow.testing.contexts import handler_context
     from eventflow.testing.edge import OriginCall
     from eventflow.testing.history import InvocationHistory
     from eventflow.testing.http_client import HttpResponse
@@ -53,6 +54,7 @@ _HOMES: Final = {
     "OriginCall": "eventflow.testing.edge",
     "TestApp": "eventflow.testing.app",
     "WebSocketClient": "eventflow.testing.websocket_client",
+    "handler_context": "eventflow.testing.contexts",
 }
 
 __all__ = [
@@ -70,6 +72,7 @@ __all__ = [
     "VirtualClock",
     "VirtualTimeLoop",
     "WebSocketClient",
+    "handler_context",
     "run",
 ]
 
