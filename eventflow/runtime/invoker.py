@@ -156,7 +156,9 @@ class _ThreadCall:
         self.begun = True
         try:
             return self._call(self._subject, self._context)
-        except StopIteration as exc:  # no future can carry it
+        except (StopIteration, GeneratorExit, KeyboardInterrupt) as exc:
+            # No future can carry the first. The others are the handler's own: nobody closes a thread, and the keyboard
+            # interrupts the main one.
             raise RemoteFailureError(function_failed(exc, self._context.aws_request_id)) from exc
         finally:
             self.ended = True
@@ -232,7 +234,7 @@ class Entry:
         ``cancelled`` are the cancellations of ``task`` that were pending before the call.
         """
         in_time = self.invoker.deadlines.unwatch(context)
-        if isinstance(exc, KeyboardInterrupt | GeneratorExit):
+        if _concerns_everybody(exc, task):
             return None
         if not in_time:
             return await self._stopped(context, task, cancelled)
@@ -268,6 +270,7 @@ def _chain(call: HandlerCall, invoker: Invoker, layers: Sequence[Middleware]) ->
 
     async def innermost(invocation: Invocation) -> Outcome:
         request_id = invocation.context.aws_request_id
+        task = current_task()
         try:
             return Succeeded(await call(invocation.event, invocation.context))
         except CancelledError as exc:
@@ -277,7 +280,7 @@ def _chain(call: HandlerCall, invoker: Invoker, layers: Sequence[Middleware]) ->
                 raise
             return function_failed(exc, request_id)
         except BaseException as exc:
-            if isinstance(exc, KeyboardInterrupt | GeneratorExit):
+            if _concerns_everybody(exc, task):
                 raise
             return function_failed(exc, request_id)
 
@@ -293,6 +296,16 @@ def _chain(call: HandlerCall, invoker: Invoker, layers: Sequence[Middleware]) ->
         return outcome
 
     return outermost
+
+
+def _concerns_everybody(exc: BaseException, task: asyncio.Task[Any] | None) -> bool:
+    """Whether ``exc`` came over a handler on ``task`` from outside, and no outcome may hide it.
+
+    What closes a coroutine does so while its task does not run; a handler may raise the same by itself.
+    """
+    if isinstance(exc, GeneratorExit):
+        return task is None or asyncio.current_task(task.get_loop()) is not task
+    return isinstance(exc, KeyboardInterrupt)
 
 
 def _is_cancelled() -> bool:

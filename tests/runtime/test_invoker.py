@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import anyio
@@ -128,6 +128,55 @@ async def test_an_interrupt_from_the_keyboard_is_not_an_outcome() -> None:
         await called()
     assert called.permits.running == 0
     await anyio.sleep(2)  # nothing is left that would cancel this task at the invocation's deadline
+
+
+async def test_a_handler_that_raises_what_closes_coroutines_has_exited_and_ends_nothing_else() -> None:
+    async def handler() -> None:
+        raise GeneratorExit
+
+    seen: list[Outcome] = []
+
+    def watching(call_next: InvocationHandler) -> InvocationHandler:
+        async def watch(invocation: Invocation) -> Outcome:
+            seen.append(await call_next(invocation))
+            return seen[0]
+
+        return watch
+
+    assert body_of(await Called(handler)()) == EXITED
+    assert body_of(await Called(handler, middleware=[watching])()) == EXITED
+    assert body_of(seen[0]) == EXITED
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit, SystemExit])
+async def test_what_ends_a_thread_ends_no_more_than_its_handler(error: type[BaseException]) -> None:
+    def handler() -> None:
+        raise error
+
+    called = Called(handler)
+    assert body_of(await called()) == EXITED
+    assert called.permits.running == 0
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_a_coroutine_that_is_closed_is_no_outcome(wrapped: bool) -> None:
+    def unchanged(call_next: InvocationHandler) -> InvocationHandler:
+        return call_next
+
+    async def handler() -> None:
+        await anyio.sleep(60)
+
+    called = Called(handler, middleware=[unchanged] if wrapped else [])
+    context = copy_context()
+    task = asyncio.create_task(called(), context=context)
+    await asyncio.sleep(0)
+    coroutine = task.get_coro()
+    assert isinstance(coroutine, Coroutine)
+    context.run(coroutine.close)  # as when a loop is given up
+    task.cancel()
+    with pytest.raises((asyncio.CancelledError, RuntimeError)):
+        await task
+    assert (called.permits.running, called.figures.failed) == (0, 0)
 
 
 # Timeouts
