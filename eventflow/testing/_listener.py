@@ -45,6 +45,14 @@ class Listener:
 
         await self._harness.eventually(arrived, f"{count} events are delivered")
 
+    async def until_all(self, *tokens: str) -> None:
+        """Wait for each of these events, whatever comes twice."""
+
+        async def arrived() -> bool:
+            return set(tokens) <= set(self.tokens)
+
+        await self._harness.eventually(arrived, f"each of {tokens} is delivered")
+
     async def expect_only(self, *tokens: str) -> None:
         """These events come, in any order, and no others."""
         await self.until(len(tokens))

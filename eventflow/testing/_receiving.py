@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
+
+from eventflow.testing.harness import AN_HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,13 +18,22 @@ LONG_WAIT_SECONDS: Final = 20
 """As long as SQS lets a receive wait. What ends earlier did not wait to its end, however slow the machine."""
 
 
+ATTEMPTS: Final = 5
+"""How often a case begins again because a pause of the machine outlasted a visibility timeout or a lease."""
+
+
+async def receive_some(h: Harness, source: QueueSource, most: int) -> list[QueueRecord]:
+    """What one receive returns, the first that finds something; nothing if the harness's patience ends before."""
+    for _ in range(math.ceil(h.patience_seconds)):
+        if records := await source.receive(max_records=most, wait_seconds=1):
+            return list(records)
+    return []
+
+
 async def receive_exactly(h: Harness, source: QueueSource, count: int) -> list[QueueRecord]:
-    """The next ``count`` records. Fails when fewer come within the harness's patience."""
+    """The next ``count`` records. Fails when no more come within the harness's patience."""
     records: list[QueueRecord] = []
-    empty = 0
-    while len(records) < count and empty < h.patience_seconds:
-        received = await source.receive(max_records=count - len(records), wait_seconds=1)
-        empty += not received
+    while len(records) < count and (received := await receive_some(h, source, count - len(records))):
         records.extend(received)
     assert len(records) == count, f"{count} records were due, {len(records)} came: {sorted(bodies(records))}"
     return records
@@ -31,6 +43,23 @@ async def receive_one(h: Harness, source: QueueSource) -> QueueRecord:
     """The next record."""
     [record] = await receive_exactly(h, source, 1)
     return record
+
+
+async def receive_and_keep(h: Harness, source: QueueSource, *, seconds: float = AN_HOUR) -> QueueRecord:
+    """The next record, which is extended. One that has returned before it could be is received again."""
+    for _ in range(ATTEMPTS):
+        record = await receive_one(h, source)
+        if not await source.extend([record.receipt_handle], seconds=seconds):
+            return record
+    raise AssertionError(f"a record that was just received could not be extended, {ATTEMPTS} times")
+
+
+async def receive_all(h: Harness, source: QueueSource, wanted: set[bytes]) -> None:
+    """Receive until all of these bodies came, whatever comes twice."""
+    missing = set(wanted)
+    while missing and (records := await receive_some(h, source, 10)):
+        missing -= bodies(records)
+    assert not missing, f"{sorted(missing)} did not come"
 
 
 async def receive_into(source: QueueSource, records: list[QueueRecord]) -> None:

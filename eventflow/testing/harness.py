@@ -105,6 +105,7 @@ AN_HOUR: Final = 3600
 Case: TypeAlias = Callable[..., Awaitable[None]]
 CaseT = TypeVar("CaseT", bound=Case)
 _NEEDS: Final = "needs"
+_RETURNING: Final = "returning"
 
 
 def needs(*capabilities: str) -> Callable[[CaseT], CaseT]:
@@ -116,6 +117,18 @@ def needs(*capabilities: str) -> Callable[[CaseT], CaseT]:
         return case
 
     return mark
+
+
+def returning(case: CaseT) -> CaseT:
+    """Mark a case of event queues or notifications as one in which what nobody settles comes back while it looks on."""
+    vars(case)[_RETURNING] = True
+    return case
+
+
+def is_returning(case: Case) -> bool:
+    """Whether leases and visibility timeouts are to be short for this case: long enough for a dozen calls, short enough
+    to wait for. For others they are to be :data:`AN_HOUR`, so that a slow machine changes nothing."""
+    return _RETURNING in vars(case)
 
 
 class HasCapabilities(Protocol):
@@ -337,7 +350,8 @@ class SinkHarness(Harness):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventQueueHarness(Harness):
-    """Stores behind asynchronous invocation. ``name`` is a store that is empty when the case starts."""
+    """Stores behind asynchronous invocation. ``name`` is one that is empty when the case starts; :func:`is_returning`
+    tells how long its leases are to be."""
 
     name: str
 

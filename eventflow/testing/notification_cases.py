@@ -17,7 +17,7 @@ from eventflow.model.destinations import OutboundMessage, Service
 from eventflow.model.subscriptions import BucketNotification, BusRule, TopicSubscription
 from eventflow.testing._listener import listening
 from eventflow.testing.filter_cases import BUCKET_CASES, BUS_CASES, SCHEDULE_CASES, TOPIC_CASES
-from eventflow.testing.harness import Capability, NotificationHarness, needs
+from eventflow.testing.harness import Capability, NotificationHarness, needs, returning
 
 if TYPE_CHECKING:
     from eventflow.model.json import JsonObject
@@ -76,6 +76,7 @@ async def event_published_before_anybody_runs_is_delivered(h: NotificationHarnes
         await listener.expect_only("one")
 
 
+@returning
 async def event_is_forgotten_only_after_deliver_returned(h: NotificationHarness) -> None:
     name = await h.create()
     delivering = anyio.Event()
@@ -104,6 +105,7 @@ async def delivered_event_is_not_delivered_again(h: NotificationHarness) -> None
         await listener.expect_only("two")
 
 
+@returning
 async def event_that_could_not_be_delivered_comes_again(h: NotificationHarness) -> None:
     name = await h.create()
     failures = iter(range(2))
@@ -114,10 +116,10 @@ async def event_that_could_not_be_delivered_comes_again(h: NotificationHarness) 
 
     async with listening(h, await _open(h, name), accept=fail_twice) as listener:
         await _publish(h, name, "one", "two")
-        await listener.until(2)
-        assert set(listener.tokens) == {"one", "two"}
+        await listener.until_all("one", "two")
 
 
+@returning
 async def cancelled_run_loses_nothing(h: NotificationHarness) -> None:
     name = await h.create()
     source = await _open(h, name)
@@ -131,8 +133,7 @@ async def cancelled_run_loses_nothing(h: NotificationHarness) -> None:
                 await lowlevel.checkpoint()
         missing -= set(listener.tokens)
     async with listening(h, source) as listener:
-        await listener.until(len(missing))
-        assert missing <= set(listener.tokens)
+        await listener.until_all(*missing)
 
 
 async def every_subscriber_gets_every_event(h: NotificationHarness) -> None:
@@ -166,6 +167,7 @@ async def other_resources_are_not_heard(h: NotificationHarness) -> None:
         await listener.expect_only("here")
 
 
+@returning
 @needs(Capability.DURABLE_SUBSCRIPTIONS)
 async def events_are_kept_while_nobody_listens(h: NotificationHarness) -> None:
     name = await h.create()

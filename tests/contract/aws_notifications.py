@@ -11,6 +11,7 @@ import anyio
 
 from eventflow.model.destinations import Service
 from eventflow.policy.schedules import Schedule, parse_schedule
+from eventflow.testing.harness import AN_HOUR
 from tests.contract.aws_servers import REGION, clients_of, create_bus
 from tests.contract.embedded import WallClock
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from eventflow.model.subscriptions import ScheduleRule
     from eventflow_aws import AwsAdapter
 
-VISIBILITY_SECONDS: Final = 6
 PATIENCE_SECONDS: Final = 60
 EVERYTHING: Final = json.dumps({"source": [{"prefix": ""}]})
 
@@ -28,10 +28,10 @@ def unique_name(kind: str) -> str:
     return f"{kind}-{uuid4().hex[:12]}"
 
 
-async def make_queue(adapter: AwsAdapter, name: str, **attributes: str) -> str:
+async def make_queue(adapter: AwsAdapter, name: str, *, visibility_seconds: int = AN_HOUR) -> str:
     """A queue, or the one there is; returns its ARN."""
     sqs = await clients_of(adapter).sqs()
-    wanted: Any = {"VisibilityTimeout": str(VISIBILITY_SECONDS), **attributes}
+    wanted: Any = {"VisibilityTimeout": str(visibility_seconds)}
     url = (await sqs.create_queue(QueueName=name, Attributes=wanted))["QueueUrl"]
     answer = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     return answer["Attributes"]["QueueArn"]
@@ -77,11 +77,12 @@ async def make_bus(adapter: AwsAdapter, name: str, queue_arn: str) -> None:
     await create_bus(clients_of(adapter), name, queue_arn, pattern=EVERYTHING)
 
 
-async def make_connected(adapter: AwsAdapter, service: Service, queue: str) -> str:
+async def make_connected(adapter: AwsAdapter, service: Service, queue: str, *, visibility_seconds: int) -> str:
     """A bucket, topic or bus whose events go to the queue; every bus has one of its own, called like it.
     A schedule only gets a name. Returns the name."""
     name = unique_name(service)
-    queue_arn = await make_queue(adapter, name if service is Service.EVENTBRIDGE else queue)
+    queue = name if service is Service.EVENTBRIDGE else queue
+    queue_arn = await make_queue(adapter, queue, visibility_seconds=visibility_seconds)
     match service:
         case Service.S3:
             await make_bucket(adapter, name, queue_arn)

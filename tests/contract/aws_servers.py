@@ -10,10 +10,20 @@ import pytest
 
 from eventflow.ports import AdapterSettings
 from eventflow_aws import AwsAdapter
+from eventflow_aws import clients as clients_module
 from eventflow_aws.clients import Clients
+from eventflow_aws.notifications import hub
 from tests.contract.embedded import WallClock
 
 REGION: Final = "us-east-1"
+ANSWER_SECONDS: Final = 60
+"""A busy server is not asked twice: what was sent again would count again."""
+
+
+def be_patient(patch: pytest.MonkeyPatch) -> None:
+    """Let adapters wait for answers."""
+    patch.setattr(clients_module, "READ_SECONDS", ANSWER_SECONDS)
+    patch.setattr(hub, "SETTLE_SECONDS", ANSWER_SECONDS)
 
 
 @asynccontextmanager
@@ -26,6 +36,7 @@ async def aws_adapter(
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         for variable in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
             patch.delenv(variable, raising=False)
+        be_patient(patch)
         settings = AdapterSettings(
             environment="test",
             options={"endpoint_url": endpoint_url, **options},

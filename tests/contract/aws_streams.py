@@ -23,11 +23,11 @@ from eventflow.testing.harness import Capability, StreamHarness
 from eventflow_aws import AwsAdapter
 from eventflow_aws.clients import Clients
 from eventflow_aws.streams import lease_table
-from tests.contract.aws_servers import REGION, clients_of
+from tests.contract.aws_servers import REGION, be_patient, clients_of
 from tests.contract.embedded import WallClock
 from tests.servers.server import Server
 
-LEASE_SECONDS: Final = 40
+LEASE_SECONDS: Final = 48
 """Requests get a quarter of it, which a busy machine may need."""
 PATIENCE_SECONDS: Final = 120
 CAPABILITIES: Final = {
@@ -101,6 +101,7 @@ async def processes(endpoints: Mapping[str, Server]) -> AsyncIterator[Processes]
             patch.delenv(variable, raising=False)
         for variable, value in {**variables, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}.items():
             patch.setenv(variable, value)
+        be_patient(patch)
         patch.setattr(lease_table, "MAXIMUM_REQUEST_SECONDS", LEASE_SECONDS / 4)
         async with AsyncExitStack() as stack:
             adapter = await stack.enter_async_context(AwsAdapter(settings))

@@ -9,12 +9,13 @@ from typing import Any, Final
 from uuid import uuid4
 
 import anyio
+import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from eventflow.model.destinations import Destination, OutboundMessage, Service
 from eventflow.ports import AdapterSettings, DestinationSink
 from eventflow.testing.harness import Capability, StreamHarness
-from eventflow_kafka import KafkaAdapter
+from eventflow_kafka import KafkaAdapter, member, silence
 from eventflow_kafka.sink import TOMBSTONE
 from tests.contract.embedded import WallClock
 from tests.servers.server import Server
@@ -33,10 +34,15 @@ CAPABILITIES: Final = frozenset(
 )
 
 
+GONE_SECONDS: Final = 30
+"""When a group gives up a member that is silent or does not let go: a busy machine may pause for a while."""
+
+
 def kafka_adapter(server: Server | str, **options: Any) -> KafkaAdapter:
-    """An adapter on a server, or on an address, with short times."""
+    """An adapter on a server, or on an address."""
     address = server if isinstance(server, str) else server.addresses["PLAINTEXT"]
-    given = {"bootstrap_servers": address, "session_timeout_seconds": 6, "rebalance_timeout_seconds": 15, **options}
+    times = {"session_timeout_seconds": GONE_SECONDS, "rebalance_timeout_seconds": GONE_SECONDS}
+    given = {"bootstrap_servers": address, **times, **options}
     return KafkaAdapter(AdapterSettings(environment="test", options=given, resources={}, clock=WallClock()))
 
 
@@ -87,7 +93,11 @@ class Processes:
 
 @asynccontextmanager
 async def processes(server: Server) -> AsyncIterator[Processes]:
+    """Open them. They wait for the broker as long as the cases do."""
     async with AsyncExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(silence, "SILENT_SECONDS", PATIENCE_SECONDS)
+        patch.setattr(member, "COMMIT_SECONDS", PATIENCE_SECONDS)
         yield Processes(
             adapter=await stack.enter_async_context(kafka_adapter(server)),
             other_adapter=await stack.enter_async_context(kafka_adapter(server)),

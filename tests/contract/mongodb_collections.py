@@ -12,18 +12,20 @@ from typing import Any, Final
 from uuid import uuid4
 
 import anyio
+import pytest
 from pymongo import AsyncMongoClient
 
 from eventflow.model.destinations import OutboundMessage, Service
 from eventflow.model.records import StreamRecord
 from eventflow.ports import AdapterSettings
 from eventflow.testing.harness import Capability, StreamHarness
-from eventflow_mongodb import MongodbAdapter
+from eventflow_mongodb import MongodbAdapter, lease_table
 from tests.contract.embedded import WallClock
 from tests.servers.server import Server
 
-LEASE_SECONDS: Final = 20
-PATIENCE_SECONDS: Final = 40
+LEASE_SECONDS: Final = 48
+"""Requests get a quarter of it, which a busy machine may need."""
+PATIENCE_SECONDS: Final = 60
 CAPABILITIES: Final = frozenset({Capability.STARTING_TIMESTAMP, Capability.LONG_WAITS})
 
 
@@ -55,6 +57,8 @@ class Processes:
 async def processes(server: Server) -> AsyncIterator[Processes]:
     leases = f"leases{uuid4().hex}"
     async with AsyncExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(lease_table, "MAXIMUM_REQUEST_SECONDS", LEASE_SECONDS / 4)
         yield Processes(
             adapter=await stack.enter_async_context(mongodb_adapter(server.endpoint_url, lease_collection=leases)),
             other_adapter=await stack.enter_async_context(

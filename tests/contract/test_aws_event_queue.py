@@ -9,7 +9,15 @@ from typing import Final
 import pytest
 
 from eventflow.testing.event_queue_cases import EVENT_QUEUE_CASES, EventQueueCase
-from eventflow.testing.harness import Capability, Case, EventQueueHarness, QueueRequest, case_name, skip_reason
+from eventflow.testing.harness import (
+    Capability,
+    Case,
+    EventQueueHarness,
+    QueueRequest,
+    case_name,
+    is_returning,
+    skip_reason,
+)
 from tests.contract.aws_queues import SERVERS, Opened, opened
 from tests.contract.embedded import WallClock
 from tests.contract.together import Together, running
@@ -30,7 +38,7 @@ def together(request: pytest.FixtureRequest) -> Iterator[Together[Opened]]:
 async def run(case: Case, env: Opened) -> None:
     if fault := FAULTS.get((env.server, case.__name__)):
         pytest.skip(f"{env.server}: {fault}")
-    queue = await env.create_queue(QueueRequest(returning=True))
+    queue = await env.create_queue(QueueRequest(returning=is_returning(case)))
     harness = EventQueueHarness(
         adapter=env.adapter,
         other_adapter=env.other_adapter,

@@ -29,6 +29,7 @@ from tests.servers.server import Server
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
+PATIENCE_SECONDS = 60
 NEW = Lease("s1", BEGINNING, parents=("p1", "p2"))
 
 
@@ -66,7 +67,9 @@ async def opened(server: Server) -> AsyncIterator[Leases]:
     """One lease, of shard s1, that nobody has yet."""
     async with dynamodb_clients(server) as clients:
         table = LeaseTable(
-            LeaseRequests(clients, f"leases-{uuid4().hex}", resource="dynamodb:leases", request_seconds=10)
+            LeaseRequests(
+                clients, f"leases-{uuid4().hex}", resource="dynamodb:leases", request_seconds=PATIENCE_SECONDS
+            )
         )
         await table.ensure()
         leases = Leases(table=table, clients=clients, mapping="kinesis:paper/reader")
@@ -83,7 +86,9 @@ async def test_many_processes_make_the_table_at_once(dynamodb_server: Server) ->
         async with anyio.create_task_group() as tasks:
             for _ in range(5):
                 tasks.start_soon(
-                    LeaseTable(LeaseRequests(clients, name, resource="dynamodb:leases", request_seconds=10)).ensure
+                    LeaseTable(
+                        LeaseRequests(clients, name, resource="dynamodb:leases", request_seconds=PATIENCE_SECONDS)
+                    ).ensure
                 )
         described = await (await clients.dynamodb()).describe_table(TableName=name)
         assert described["Table"]["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
@@ -108,7 +113,9 @@ async def test_a_table_of_another_kind_is_refused(dynamodb_server: Server) -> No
             BillingMode="PAY_PER_REQUEST",
         )
         with pytest.raises(AdapterError, match="partition key `mapping` and sort key `shard`"):
-            await LeaseTable(LeaseRequests(clients, name, resource="dynamodb:orders", request_seconds=10)).ensure()
+            await LeaseTable(
+                LeaseRequests(clients, name, resource="dynamodb:orders", request_seconds=PATIENCE_SECONDS)
+            ).ensure()
 
 
 async def test_a_table_that_was_deleted_is_made_again(dynamodb_server: Server) -> None:
@@ -138,7 +145,9 @@ async def test_who_may_not_make_the_table_is_told_what_does() -> None:
 
     clients = cast("Clients", SimpleNamespace(dynamodb=dynamodb))
     with pytest.raises(AccessDeniedError, match="eventflow provision"):
-        await LeaseTable(LeaseRequests(clients, "leases", resource="dynamodb:leases", request_seconds=1)).ensure()
+        await LeaseTable(
+            LeaseRequests(clients, "leases", resource="dynamodb:leases", request_seconds=PATIENCE_SECONDS)
+        ).ensure()
 
 
 async def test_a_server_that_does_not_answer_is_unavailable() -> None:

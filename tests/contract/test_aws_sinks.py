@@ -329,9 +329,9 @@ async def test_a_topic_of_another_region_is_refused_at_the_start() -> None:
 
 
 def counted(client: SNSClient, operation: str) -> list[object]:
-    """One entry for each request of this kind that the client sends from now on."""
+    """One entry for each request of this kind that the client is asked for from now on."""
     requests: list[object] = []
-    client.meta.events.register(f"before-send.sns.{operation}", lambda request, **_: requests.append(request))
+    client.meta.events.register(f"before-call.sns.{operation}", lambda params, **_: requests.append(params))
     return requests
 
 

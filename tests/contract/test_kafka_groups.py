@@ -23,7 +23,14 @@ from eventflow.ports import StreamSource
 from eventflow.testing._member import Member, joined, values, write_all, write_keys
 from eventflow.testing.harness import StreamHarness
 from eventflow_kafka import KafkaAdapter, member, silence
-from tests.contract.kafka_topics import Processes, create_topic, kafka_adapter, processes, stream_harness
+from tests.contract.kafka_topics import (
+    PATIENCE_SECONDS,
+    Processes,
+    create_topic,
+    kafka_adapter,
+    processes,
+    stream_harness,
+)
 from tests.servers.kafka import PROXY
 from tests.servers.proxy import Proxy
 from tests.servers.server import Server
@@ -184,7 +191,7 @@ async def test_partition_that_is_not_read_holds_nobody_up_and_is_complete_later(
         for partition, count in ((f"{name}-1", 300), (f"{name}-0", 3_000)):
             arrived: list[bytes] = []
             while len(arrived) < count:
-                read = await source.read(partition, max_records=70, wait_seconds=10)
+                read = await source.read(partition, max_records=70, wait_seconds=h.patience_seconds)
                 assert read.records, f"nothing came of {partition} behind {len(arrived)} records"
                 arrived += values(h, read.records)
             assert arrived == sent[:count]
@@ -204,7 +211,7 @@ async def test_topic_that_is_deleted_ends_the_run(h: StreamHarness, opened: Proc
     name = await h.create(1)
     source = await h.open(name)
     await opened.admin.delete_topics([name])
-    with anyio.fail_after(60), pytest.raises(ResourceNotFoundError, match=name):
+    with anyio.fail_after(PATIENCE_SECONDS), pytest.raises(ResourceNotFoundError, match=name):
         await source.run(Member(h, source))
 
 
@@ -272,20 +279,21 @@ async def test_slow_owner_loses_its_partitions_when_the_group_waits_no_longer(
 async def test_member_that_was_away_is_told_that_its_partitions_are_lost(
     h: StreamHarness, kafka_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(silence, "SILENT_SECONDS", 2)
-    monkeypatch.setattr(member, "COMMIT_SECONDS", 1)
     name = await h.create(1)
     await write_keys(h, name, [b"1", b"2"])
-    async with network(kafka_server) as (proxy, adapter):
+    async with network(kafka_server, session_timeout_seconds=12) as (proxy, adapter):
         source = await adapter.stream_source(_contract(name))
         async with joined(h, source) as first:
             await first.owns(1)
             records = await first.take(2)
             await first.commit(records[:1])
             proxy.cut()
-            await _raises(UnavailableError, source, name)
-            with pytest.raises(UnavailableError):
-                await first.commit(records)
+            with monkeypatch.context() as impatient:
+                impatient.setattr(silence, "SILENT_SECONDS", 2)
+                impatient.setattr(member, "COMMIT_SECONDS", 1)
+                await _raises(UnavailableError, source, name)
+                with pytest.raises(UnavailableError):
+                    await first.commit(records)
             async with joined(h, await h.open(name, other_process=True)) as second:
                 await second.owns(1)
                 assert values(h, await second.take(1)) == [b"2"]
@@ -298,14 +306,15 @@ async def test_member_that_was_away_is_told_that_its_partitions_are_lost(
 async def test_reads_go_on_by_themselves_after_an_outage(
     h: StreamHarness, kafka_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(silence, "SILENT_SECONDS", 1)
     name = await h.create(1)
     async with network(kafka_server) as (proxy, adapter):
         source = await adapter.stream_source(_contract(name))
         async with joined(h, source) as reader:
             await reader.owns(1)
             proxy.cut()
-            await _raises(UnavailableError, source, name)
+            with monkeypatch.context() as impatient:
+                impatient.setattr(silence, "SILENT_SECONDS", 1)
+                await _raises(UnavailableError, source, name)
             await write_all(h, name, [b"1"])
             await proxy.restore()
             arrived: list[bytes] = []
@@ -353,7 +362,7 @@ def _address(opened: Processes) -> str:
 
 async def _raises(error: type[AdapterError], source: StreamSource, name: str) -> None:
     """Reads begin to fail with ``error``."""
-    with anyio.fail_after(30):
+    with anyio.fail_after(PATIENCE_SECONDS):
         while True:
             try:
                 await source.read(f"{name}-0", max_records=10, wait_seconds=1)

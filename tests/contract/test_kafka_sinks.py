@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 
 import anyio
@@ -104,15 +105,16 @@ async def test_a_topic_stays_known_when_another_is_looked_for(kafka_server: Serv
 
 
 async def test_a_topic_that_is_deleted_is_missing_not_away(opened: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sink_module, "SEND_SECONDS", 2)
     name = await create_topic(opened.admin, 1)
     topic = await opened.adapter.sink(Destination(Service.KAFKA, name))
     await topic.send(keyed(b"1"))
     await opened.admin.delete_topics([name])
+    monkeypatch.setattr(sink_module, "SEND_SECONDS", 2)
 
     async def send_on() -> None:
         while True:  # brokers learn of it when they do
-            await topic.send(keyed(b"2"))
+            with suppress(UnavailableError):
+                await topic.send(keyed(b"2"))
 
     with pytest.raises(ResourceNotFoundError, match=name), anyio.fail_after(PATIENCE_SECONDS):
         await send_on()

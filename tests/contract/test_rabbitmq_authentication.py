@@ -13,7 +13,13 @@ from eventflow.errors import AccessDeniedError, ResourceNotFoundError, Unavailab
 from eventflow.model.blueprint import Blueprint
 from eventflow.model.destinations import Destination, OutboundMessage, Service
 from eventflow_rabbitmq.options import SIGN_IN
-from tests.contract.rabbitmq_queues import administration, create_queue, rabbitmq_adapter, subscription
+from tests.contract.rabbitmq_queues import (
+    PATIENCE_SECONDS,
+    administration,
+    create_queue,
+    rabbitmq_adapter,
+    subscription,
+)
 from tests.servers.certificates import write_certificates
 from tests.servers.rabbitmq import PASSWORD, VIRTUAL_HOST, control
 from tests.servers.server import Server
@@ -46,7 +52,7 @@ async def send_and_receive(server: Server, **given: Any) -> None:
         sink = await adapter.sink(Destination(Service.RABBITMQ, name))
         await sink.send(OutboundMessage(body=b"1"))
         source = await adapter.queue_source(subscription(name))
-        [record] = await source.receive(max_records=1, wait_seconds=20)
+        [record] = await source.receive(max_records=1, wait_seconds=PATIENCE_SECONDS)
         await source.delete([record.receipt_handle])
         await source.aclose()
 
@@ -136,7 +142,7 @@ async def test_looking_takes_no_message(rabbitmq_server: Server) -> None:
         await sink.send(OutboundMessage(body=b"1"))
         assert not await adapter.inspect(Blueprint(app_name="shop", subscriptions=(subscription(name),)))
         source = await adapter.queue_source(subscription(name))
-        [record] = await source.receive(max_records=1, wait_seconds=20)
+        [record] = await source.receive(max_records=1, wait_seconds=PATIENCE_SECONDS)
         assert record.attributes["redelivered"] is False
         await source.aclose()
 
