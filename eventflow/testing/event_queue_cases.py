@@ -387,7 +387,7 @@ async def _stays_extended(h: EventQueueHarness, store: EventQueueStore, other: E
     lease_seconds = store.lease_seconds or 10
     asked_at = anyio.current_time()
     [event] = await _take(h, store, 1)
-    for _ in range(3):
+    for _ in range(2):
         await h.elapse(lease_seconds / 2)
         before, asked_at = asked_at, anyio.current_time()
         lost = await store.extend([event])
