@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from eventflow.errors import ConfigurationError, Problem
 from eventflow.model.destinations import Service
+from eventflow.model.known_options import known_options
 from eventflow.model.mapping import StreamViewType
-from eventflow.ports.known_options import known_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

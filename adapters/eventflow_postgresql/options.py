@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from eventflow.errors import ConfigurationError, Problem
-from eventflow.ports.known_options import known_options
+from eventflow.model.known_options import known_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,8 +14,8 @@ from eventflow.errors import ConfigurationError, Problem
 from eventflow.model import limits
 from eventflow.model.cors import Cors
 from eventflow.model.destinations import AUTHORIZER_SERVICES, HTTP_SERVICES, Service
+from eventflow.model.known_options import ENVIRONMENT_KEYS
 from eventflow.model.partitions import partition_of
-from eventflow.ports.known_options import ENVIRONMENT_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflow.errors import ConfigurationError, Problem
-from eventflow.ports.known_options import known_options
+from eventflow.model.known_options import known_options
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from eventflow import ConfigurationError, Environment, load_environment
+from eventflow.model.known_options import ENVIRONMENT_KEYS
 from eventflow.plan import environment as environment_module
 from eventflow.plan.environment import EventQueueBinding
-from eventflow.ports.known_options import ENVIRONMENT_KEYS
 
 
 def write(path: Path, text: str) -> None:
