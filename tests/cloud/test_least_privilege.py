@@ -85,7 +85,7 @@ def test_each_policy_is_enough_for_its_role(
     provisioning, runtime = deployments["provisioning"], deployments["runtime"]
     denied = runtime.command("provision", runtime.target, "--env", "aws")
     assert denied.returncode != 0
-    assert "403" in denied.stderr
+    assert "status 403" in denied.stderr
 
     made = provisioning.command("provision", provisioning.target, "--env", "aws")
     assert made.returncode == 0, made.stderr
@@ -109,4 +109,4 @@ def test_each_policy_is_enough_for_its_role(
         )
     records = [json.loads(line) for line in serving.log.read_text().splitlines()]
     troubles = [record["message"] for record in records if record["level"] != "INFO"]
-    assert not [trouble for trouble in troubles if "403" in trouble or "denied" in trouble]
+    assert not [trouble for trouble in troubles if "status 403" in trouble or "denied" in trouble]
