@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from eventflow.testing.harness import AN_HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from eventflow.model.records import QueueRecord
     from eventflow.ports import QueueSource
     from eventflow.testing.harness import Harness
 
+T = TypeVar("T")
+
 LONG_WAIT_SECONDS: Final = 20
 """As long as SQS lets a receive wait. What ends earlier did not wait to its end, however slow the machine."""
-
-
 ATTEMPTS: Final = 5
 """How often a case begins again because a pause of the machine outlasted a visibility timeout or a lease."""
 
 
-async def receive_some(h: Harness, source: QueueSource, most: int) -> list[QueueRecord]:
-    """What one receive returns, the first that finds something; nothing if the harness's patience ends before."""
+async def first_found(h: Harness, receive: Callable[[], Awaitable[Sequence[T]]]) -> list[T]:
+    """What the first receive returns that finds something; nothing if the harness's patience ends before. A receive
+    waits for about a second."""
     for _ in range(math.ceil(h.patience_seconds)):
-        if records := await source.receive(max_records=most, wait_seconds=1):
-            return list(records)
+        if found := await receive():
+            return list(found)
     return []
+
+
+async def receive_some(h: Harness, source: QueueSource, most: int) -> list[QueueRecord]:
+    """See :func:`first_found`."""
+    return await first_found(h, partial(source.receive, max_records=most, wait_seconds=1))
 
 
 async def receive_exactly(h: Harness, source: QueueSource, count: int) -> list[QueueRecord]:

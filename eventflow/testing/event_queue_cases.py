@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ from anyio import lowlevel
 from eventflow.model.destinations import Destination, OutboundMessage, Service
 from eventflow.model.invocation import PendingDelivery, QueuedEvent
 from eventflow.ports import EventQueueStatistics
-from eventflow.testing._receiving import ATTEMPTS, LONG_WAIT_SECONDS
+from eventflow.testing._receiving import ATTEMPTS, LONG_WAIT_SECONDS, first_found
 from eventflow.testing.harness import Capability, EventQueueHarness, needs, returning
 
 if TYPE_CHECKING:
@@ -37,11 +37,8 @@ def new_event(h: EventQueueHarness, *, due_in_seconds: float = 0, **fields: Any)
 
 
 async def _take_some(h: EventQueueHarness, store: EventQueueStore, most: int) -> list[QueuedEvent]:
-    """What one receive claims, the first that finds something; nothing if the harness's patience ends before."""
-    for _ in range(math.ceil(h.patience_seconds)):
-        if events := await store.receive(max_events=most, wait_seconds=1):
-            return list(events)
-    return []
+    """Claim events; see :func:`~eventflow.testing._receiving.first_found`."""
+    return await first_found(h, partial(store.receive, max_events=most, wait_seconds=1))
 
 
 async def _take(h: EventQueueHarness, store: EventQueueStore, number: int) -> list[QueuedEvent]:

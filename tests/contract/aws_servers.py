@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import pytest
@@ -57,7 +57,6 @@ def clients_of(adapter: AwsAdapter) -> Clients:
 async def create_bus(clients: Clients, name: str, queue_arn: str, *, pattern: str) -> None:
     """A bus with a rule that sends to a queue what fits the pattern."""
     events = await clients.events()
-    with suppress(events.exceptions.ResourceAlreadyExistsException):  # the answer was late: botocore asked again
-        await events.create_event_bus(Name=name)
+    await events.create_event_bus(Name=name)
     await events.put_rule(Name="all", EventBusName=name, EventPattern=pattern)
     await events.put_targets(Rule="all", EventBusName=name, Targets=[{"Id": "queue", "Arn": queue_arn}])

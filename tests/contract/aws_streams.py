@@ -6,9 +6,9 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import anyio
@@ -26,6 +26,9 @@ from eventflow_aws.streams import lease_table
 from tests.contract.aws_servers import REGION, be_patient, clients_of
 from tests.contract.embedded import WallClock
 from tests.servers.server import Server
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb.type_defs import StreamSpecificationTypeDef
 
 LEASE_SECONDS: Final = 48
 """Requests get a quarter of it, which a busy machine may need."""
@@ -67,8 +70,6 @@ class Processes:
             while True:
                 try:
                     await kinesis.create_stream(StreamName=name, ShardCount=shards)
-                    break
-                except kinesis.exceptions.ResourceInUseException:  # the answer was late: botocore asked again
                     break
                 except kinesis.exceptions.LimitExceededException:  # it makes five at a time, for everybody
                     await anyio.sleep(0.2)
@@ -125,17 +126,19 @@ async def until_active(clients: Clients, name: str) -> None:
     await kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 0, "MaxAttempts": 1_000})
 
 
-async def create_table(clients: Clients, view_type: StreamViewType = StreamViewType.NEW_AND_OLD_IMAGES) -> str:
+async def create_table(clients: Clients, view_type: StreamViewType | None = StreamViewType.NEW_AND_OLD_IMAGES) -> str:
+    """A table with a stream of this view type, or with none."""
     name = f"table-{uuid4().hex}"
-    dynamodb = await clients.dynamodb()
-    with suppress(dynamodb.exceptions.ResourceInUseException):  # the answer was late: botocore asked again
-        await dynamodb.create_table(
-            TableName=name,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-            StreamSpecification={"StreamEnabled": True, "StreamViewType": view_type.value},
-        )
+    stream: StreamSpecificationTypeDef = {"StreamEnabled": view_type is not None}
+    if view_type is not None:
+        stream["StreamViewType"] = view_type.value
+    await (await clients.dynamodb()).create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification=stream,
+    )
     return name
 
 

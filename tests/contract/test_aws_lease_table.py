@@ -130,8 +130,6 @@ async def test_a_table_that_was_deleted_is_made_again(dynamodb_server: Server) -
 class Denying:
     """A DynamoDB client whose credentials may look and not create."""
 
-    exceptions = SimpleNamespace(ResourceInUseException=TimeoutError)
-
     async def describe_table(self, **_: Any) -> None:
         raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "DescribeTable")
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from uuid import uuid4
 
 import pytest
 
@@ -50,15 +48,7 @@ async def test_stream_of_another_view_type_is_refused_with_the_mend(tables: Proc
 
 
 async def test_table_without_a_stream_is_refused_with_the_mend(tables: Processes) -> None:
-    name = f"table-{uuid4().hex}"
-    dynamodb = await tables.clients.dynamodb()
-    with suppress(dynamodb.exceptions.ResourceInUseException):  # the answer was late: botocore asked again
-        await dynamodb.create_table(
-            TableName=name,
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+    name = await create_table(tables.clients, None)
     command = f"aws dynamodb update-table --table-name {name} --stream-specification StreamEnabled=true"
     with pytest.raises(ResourceNotFoundError, match=f"has no stream; run `eventflow provision`, or `{command}"):
         await open_table(tables, name)

@@ -11,7 +11,7 @@ import anyio
 from botocore.exceptions import ClientError
 
 from eventflow.errors import AccessDeniedError, AdapterError, ResourceNotFoundError, UnavailableError
-from eventflow_aws.faults import error_code, translated
+from eventflow_aws.faults import creating, error_code, translated
 from eventflow_aws.names import Arn
 from eventflow_aws.streams.lease_items import key, state_key
 
@@ -80,9 +80,10 @@ class LeaseRequests:
         """Make the table, unless somebody else does so right now."""
         if Arn.parse(self.table) is not None:
             raise ResourceNotFoundError(self.resource, f"{self.table} does not exist; `eventflow provision` makes it")
+        action = "dynamodb:CreateTable"
         try:
-            async with self._request("dynamodb:CreateTable", seconds=TABLE_REQUEST_SECONDS) as client:
-                try:
+            async with self._request(action, seconds=TABLE_REQUEST_SECONDS) as client:
+                with creating(self.resource, action):
                     await client.create_table(
                         TableName=self.table,
                         KeySchema=KEY_SCHEMA,
@@ -91,8 +92,6 @@ class LeaseRequests:
                         ],
                         BillingMode="PAY_PER_REQUEST",
                     )
-                except client.exceptions.ResourceInUseException:
-                    return  # another process was faster
         except AccessDeniedError as exc:
             message = f"the table {self.table} does not exist and must not be made here; `eventflow provision` makes it"
             raise AccessDeniedError(self.resource, f"{message} ({exc})") from exc
